@@ -1,0 +1,86 @@
+package event
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRoundTrip(t *testing.T) {
+	for _, text := range []string{
+		"2026-11-22T14:03:07.123Z web:0 starting pid=4312 try=1 cause=boot",
+		"2026-11-22T15:12:00.000Z web:1 fatal try=4 reason=cannot%20execute%20/usr/bin/web:%20no%20such%20file",
+		"2026-11-22T15:12:00.000Z tmd stopping by=TERM",
+		"2026-11-22T15:12:00.000Z web:1 status detail=",
+	} {
+		e, err := Parse(text + "\n")
+		if err != nil {
+			t.Fatalf("Parse(%q): %v", text, err)
+		}
+		if got := e.String(); got != text {
+			t.Errorf("%q came back as %q", text, got)
+		}
+	}
+	for _, bad := range []string{"", "x y z", "2026-11-22T14:03:07Z", "2026-11-22T14:03:07.123Z web:0",
+		"2026-11-22T14:03:07.123Z web:0 starting pid", "2026-11-22T14:03:07.123Z web:0 starting a=%2",
+		"2026-11-22T14:03:07.123Z web:0  starting"} {
+		if _, err := Parse(bad); err != ErrSyntax {
+			t.Errorf("Parse(%q): %v, want ErrSyntax", bad, err)
+		}
+	}
+}
+
+func TestShortening(t *testing.T) {
+	now := time.Date(2026, 11, 22, 14, 3, 7, 0, time.UTC)
+	long := New(now, "web:0", Fatal, "try", "4", "reason", "cannot execute /"+strings.Repeat("d d/", 200)+"web: no such file")
+	got := string(long.Append(nil))
+	if len(got) > Max || strings.Contains(got, "cut=1") {
+		t.Errorf("a long path: %d bytes: %s", len(got), got)
+	}
+	e, err := Parse(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := e.Get("reason"); !strings.HasPrefix(r, "cannot execute /d d") || !strings.HasSuffix(r, "web: no such file") || !strings.Contains(r, "...") {
+		t.Errorf("reason %q lost its head, its cause or its mark", r)
+	}
+	for n := 380; n < 700; n++ {
+		e := New(now, "tmd", Command, "by", "127.0.0.1:4000", "line", strings.Repeat("%", n/3)+strings.Repeat("a", n%3))
+		got := string(e.Append(nil))
+		back, err := Parse(got)
+		if len(got) > Max || err != nil {
+			t.Fatalf("n=%d: %d bytes, %v: %s", n, len(got), err, got)
+		}
+		if cut := back.Get("cut") == "1"; cut != (len(e.String())+1 > Max) {
+			t.Fatalf("n=%d: cut is %v: %s", n, cut, got)
+		}
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0", 2 * time.Second: "2", 250 * time.Millisecond: "0.25", 4055877 * time.Millisecond: "4055.877", 100 * time.Second: "100",
+	} {
+		if got := Seconds(d); got != want {
+			t.Errorf("Seconds(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("2026-11-22T14:03:07.123Z web:0 starting pid=4312 try=1 cause=boot")
+	f.Add("2026-11-22T14:03:07.123Z web:0 fatal reason=%20%00%zz")
+	f.Fuzz(func(t *testing.T, text string) {
+		e, err := Parse(text)
+		if err != nil {
+			return
+		}
+		out := e.Append(nil)
+		if len(out) > Max {
+			t.Fatalf("%d bytes of %q", len(out), text)
+		}
+		if _, err := Parse(string(out)); err != nil {
+			t.Fatalf("own line %q does not parse", out)
+		}
+	})
+}
