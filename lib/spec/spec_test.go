@@ -1,0 +1,82 @@
+package spec
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func full() *Spec {
+	ten, adj := 10, -5
+	return &Spec{
+		Name: "web:3", Program: "web", Num: 3, State: "/run/task master",
+		Cmd: []string{"/bin/sh", "-c", "echo 100%\n", ""}, Env: []string{"A=", "B=x y=z", "C=é"},
+		Dir: "/tmp", Umask: 0o22, User: &User{33, 44, []int{44, 55}}, NoNewPrivs: true,
+		Stdout: Output{File, "/var/log/web log"}, Stderr: Output{Kind: SameAsOut},
+		Limits: []Limit{{"nofile", 1024}, {"core", ^uint64(0)}}, Nice: &ten, OOMScoreAdj: &adj, Background: Follow,
+		Restart: Always, ExitCodes: []int{0, 2}, StartTime: 250 * time.Millisecond, StartRetries: 7,
+		StopSignal: 10, StopTime: time.Minute, StopGroup: Group, BackoffFirst: time.Second, BackoffMax: time.Hour,
+		Ready: Ready{Notify, 3, 5 * time.Second}, Watchdog: 30 * time.Second,
+		Keys: []Key{{"cmd", "a b=c", true}, {"stoptime", "10s", false}, {"description", "", false}},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, want := range []*Spec{full(), func() *Spec {
+		s := Default()
+		s.Name, s.Cmd = "a:0", []string{"true"}
+		return s
+	}()} {
+		got, err := Parse(want.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestBad(t *testing.T) {
+	good := string(full().Text())
+	for _, c := range []struct{ change, to, want string }{
+		{"version 1", "version 2", "line 1: version 2, this program reads version 1"},
+		{"name web:3\n", "", "line 1: name or cmd is missing"},
+		{"umask 22", "umask 9", "line 11: umask: malformed value"},
+		{"stopgroup group", "stopgroup all", "stopgroup: malformed value"},
+		{"nice 10", "nice", "nice: malformed value"},
+		{"cmd /bin/sh", "cmd /bin/%zz", "bad percent-encoding"},
+		{"cmd /bin/sh", "cmd /bin/%00", "cmd: malformed value"},
+	} {
+		if !strings.Contains(good, c.change) {
+			t.Fatalf("%q is not in the text", c.change)
+		}
+		_, err := Parse([]byte(strings.Replace(good, c.change, c.to, 1)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.to, err, c.want)
+		}
+	}
+	if _, err := Parse([]byte(good + "color blue\n")); err != nil {
+		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(full().Text())
+	f.Add([]byte("version 1\nname a:0\ncmd true\nenv %\nuser 1\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := Parse(text)
+		if err != nil {
+			return
+		}
+		again, err := Parse(s.Text())
+		if err != nil {
+			t.Fatalf("own text does not parse: %v\n%s", err, s.Text())
+		}
+		if diff := cmp.Diff(s, again); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}

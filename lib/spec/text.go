@@ -1,0 +1,286 @@
+package spec
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"taskmaster/lib/line"
+)
+
+// Text returns the spec in the form of the file.
+func (s *Spec) Text() []byte {
+	w := writer{}
+	w.line("version", strconv.Itoa(Version))
+	w.line("name", s.Name)
+	w.line("program", s.Program)
+	w.line("num", strconv.Itoa(s.Num))
+	w.line("state", s.State)
+	s.writeLaunch(&w)
+	s.writePolicy(&w)
+	for _, k := range s.Keys {
+		kind := "policy"
+		if k.Launch {
+			kind = "launch"
+		}
+		w.line("was", kind, k.Name+"="+k.Value)
+	}
+	return w.text
+}
+
+func (s *Spec) writeLaunch(w *writer) {
+	w.line("cmd", s.Cmd...)
+	for _, entry := range s.Env {
+		w.line("env", entry)
+	}
+	if s.Dir != "" {
+		w.line("dir", s.Dir)
+	}
+	if s.Umask != Inherit {
+		w.line("umask", strconv.FormatInt(int64(s.Umask), 8))
+	}
+	if s.User != nil {
+		w.line("user", numbers(append([]int{s.User.UID, s.User.GID}, s.User.Groups...))...)
+	}
+	if s.NoNewPrivs {
+		w.line("no_new_privs", "true")
+	}
+	w.output("stdout", s.Stdout)
+	w.output("stderr", s.Stderr)
+	for _, l := range s.Limits {
+		w.line("limit", l.Name, strconv.FormatUint(l.Value, 10))
+	}
+	if s.Nice != nil {
+		w.line("nice", strconv.Itoa(*s.Nice))
+	}
+	if s.OOMScoreAdj != nil {
+		w.line("oom_score_adj", strconv.Itoa(*s.OOMScoreAdj))
+	}
+	w.line("background", s.Background)
+}
+
+func (s *Spec) writePolicy(w *writer) {
+	w.line("restart", s.Restart)
+	w.line("exitcodes", numbers(s.ExitCodes)...)
+	w.line("starttime", s.StartTime.String())
+	w.line("startretries", strconv.Itoa(s.StartRetries))
+	w.line("stopsignal", strconv.Itoa(s.StopSignal))
+	w.line("stoptime", s.StopTime.String())
+	w.line("stopgroup", s.StopGroup)
+	w.line("backoff", s.BackoffFirst.String(), s.BackoffMax.String())
+	if s.Ready.Kind != "" {
+		w.line("ready", s.Ready.Kind, strconv.Itoa(s.Ready.FD), s.Ready.Timeout.String())
+	}
+	if s.Watchdog > 0 {
+		w.line("watchdog", s.Watchdog.String())
+	}
+}
+
+type writer struct{ text []byte }
+
+func (w *writer) line(key string, words ...string) {
+	w.text = append(w.text, key...)
+	for _, word := range words {
+		w.text = append(w.text, ' ')
+		if word == "" {
+			// An empty word would vanish between two spaces; a bare "%" is
+			// no encoding of anything else.
+			w.text = append(w.text, '%')
+		}
+		w.text = line.Append(w.text, word)
+	}
+	w.text = append(w.text, '\n')
+}
+
+func (w *writer) output(key string, o Output) {
+	if o.Path == "" {
+		w.line(key, o.Kind)
+	} else {
+		w.line(key, o.Kind, o.Path)
+	}
+}
+
+func numbers(list []int) []string {
+	words := make([]string, len(list))
+	for i, n := range list {
+		words[i] = strconv.Itoa(n)
+	}
+	return words
+}
+
+// Parse reads a spec; what the text does not say is as in Default. The error
+// is a *SyntaxError.
+func Parse(text []byte) (*Spec, error) {
+	s := Default()
+	version := 0
+	for i, row := range strings.Split(string(text), "\n") {
+		key, rest, _ := strings.Cut(row, " ")
+		if key == "" {
+			continue
+		}
+		words, err := split(rest)
+		if err != nil {
+			return nil, &SyntaxError{i + 1, err.Error()}
+		}
+		if key == "version" && len(words) == 1 {
+			version, _ = strconv.Atoi(words[0])
+			continue
+		}
+		set := setters[key]
+		if set == nil {
+			continue
+		}
+		v := value{words: words}
+		set(s, &v)
+		if v.bad {
+			return nil, &SyntaxError{i + 1, key + ": " + errValue.Error()}
+		}
+	}
+	if version != Version {
+		return nil, &SyntaxError{1, "version " + strconv.Itoa(version) + ", this program reads version " + strconv.Itoa(Version)}
+	}
+	if s.Name == "" || len(s.Cmd) == 0 {
+		return nil, &SyntaxError{1, "name or cmd is missing"}
+	}
+	return s, nil
+}
+
+func split(rest string) ([]string, error) {
+	var words []string
+	for _, field := range strings.Split(rest, " ") {
+		switch field {
+		case "":
+			continue
+		case "%":
+			words = append(words, "")
+			continue
+		}
+		word, err := line.Decode(field)
+		if err != nil {
+			return nil, err
+		}
+		words = append(words, word)
+	}
+	return words, nil
+}
+
+// A value is what follows a key; the first word that does not fit makes it
+// bad.
+type value struct {
+	words []string
+	bad   bool
+}
+
+func (v *value) word(i int) string {
+	if i >= len(v.words) {
+		v.bad = true
+		return ""
+	}
+	if strings.IndexByte(v.words[i], 0) >= 0 {
+		v.bad = true
+	}
+	return v.words[i]
+}
+
+func (v *value) number(i int) int {
+	n, err := strconv.Atoi(v.word(i))
+	v.bad = v.bad || err != nil
+	return n
+}
+
+func (v *value) duration(i int) time.Duration {
+	d, err := time.ParseDuration(v.word(i))
+	v.bad = v.bad || err != nil || d < 0
+	return d
+}
+
+func (v *value) oneOf(allowed ...string) string {
+	word := v.word(0)
+	for _, a := range allowed {
+		if word == a {
+			return word
+		}
+	}
+	v.bad = true
+	return ""
+}
+
+func (v *value) all() []string {
+	for i := range v.words {
+		v.word(i)
+	}
+	return v.words
+}
+
+func (v *value) numbers(from int) []int {
+	var list []int
+	for i := from; i < len(v.words); i++ {
+		list = append(list, v.number(i))
+	}
+	return list
+}
+
+func (v *value) output() Output {
+	o := Output{Kind: v.oneOf(Discard, InheritFile, File, Log, SameAsOut)}
+	if o.Kind == File || o.Kind == Log {
+		o.Path = v.word(1)
+		v.bad = v.bad || o.Path == ""
+	}
+	return o
+}
+
+var setters = map[string]func(*Spec, *value){
+	"name":    func(s *Spec, v *value) { s.Name = v.word(0) },
+	"program": func(s *Spec, v *value) { s.Program = v.word(0) },
+	"num":     func(s *Spec, v *value) { s.Num = v.number(0) },
+	"state":   func(s *Spec, v *value) { s.State = v.word(0) },
+
+	"cmd":          func(s *Spec, v *value) { s.Cmd = v.all(); v.word(0) },
+	"env":          func(s *Spec, v *value) { s.Env = append(s.Env, v.word(0)) },
+	"dir":          func(s *Spec, v *value) { s.Dir = v.word(0) },
+	"umask":        setUmask,
+	"user":         func(s *Spec, v *value) { s.User = &User{v.number(0), v.number(1), v.numbers(2)} },
+	"no_new_privs": func(s *Spec, v *value) { s.NoNewPrivs = v.oneOf("true", "false") == "true" },
+	"stdout":       func(s *Spec, v *value) { s.Stdout = v.output() },
+	"stderr":       func(s *Spec, v *value) { s.Stderr = v.output() },
+	"limit":        setLimit,
+	"nice":         func(s *Spec, v *value) { n := v.number(0); s.Nice = &n },
+	"oom_score_adj": func(s *Spec, v *value) {
+		n := v.number(0)
+		s.OOMScoreAdj = &n
+	},
+	"background": func(s *Spec, v *value) { s.Background = v.oneOf(Kill, Follow) },
+
+	"restart":      func(s *Spec, v *value) { s.Restart = v.oneOf(Always, Never, Unexpected) },
+	"exitcodes":    func(s *Spec, v *value) { s.ExitCodes = v.numbers(0) },
+	"starttime":    func(s *Spec, v *value) { s.StartTime = v.duration(0) },
+	"startretries": func(s *Spec, v *value) { s.StartRetries = v.number(0) },
+	"stopsignal":   func(s *Spec, v *value) { s.StopSignal = v.number(0) },
+	"stoptime":     func(s *Spec, v *value) { s.StopTime = v.duration(0) },
+	"stopgroup":    func(s *Spec, v *value) { s.StopGroup = v.oneOf(Tree, Group, Process) },
+	"backoff":      func(s *Spec, v *value) { s.BackoffFirst, s.BackoffMax = v.duration(0), v.duration(1) },
+	"ready": func(s *Spec, v *value) {
+		s.Ready = Ready{v.oneOf(Notify, SdNotify, Probed), v.number(1), v.duration(2)}
+	},
+	"watchdog": func(s *Spec, v *value) { s.Watchdog = v.duration(0) },
+	"was":      setKey,
+}
+
+func setUmask(s *Spec, v *value) {
+	n, err := strconv.ParseUint(v.word(0), 8, 9)
+	v.bad = v.bad || err != nil
+	s.Umask = int(n)
+}
+
+func setLimit(s *Spec, v *value) {
+	n, err := strconv.ParseUint(v.word(1), 10, 64)
+	v.bad = v.bad || err != nil
+	s.Limits = append(s.Limits, Limit{v.word(0), n})
+}
+
+func setKey(s *Spec, v *value) {
+	kind := v.oneOf("launch", "policy")
+	name, text, ok := strings.Cut(v.word(1), "=")
+	v.bad = v.bad || !ok
+	s.Keys = append(s.Keys, Key{name, text, kind == "launch"})
+}
