@@ -205,6 +205,9 @@ func childrenOfAll() map[int][]int {
 	return byParent
 }
 
+// Exists reports whether there is such a process, a zombie too.
+func Exists(pid int) bool { return unix.Kill(pid, 0) != unix.ESRCH }
+
 // HasEnv reports whether the environment that pid was started with holds all
 // of the KEY=VALUE entries. A program that overwrote it to show a title
 // (nginx, redis) has none.

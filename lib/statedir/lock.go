@@ -1,0 +1,90 @@
+package statedir
+
+import (
+	"bytes"
+	"strconv"
+
+	"taskmaster/lib/procfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// TryLock takes the flock(2) of a lock file and writes the caller's pid into
+// it. The descriptor keeps the lock until it is closed. EWOULDBLOCK says that
+// another has it.
+//
+// The lock belongs to the open file, which a fork shares until it execs: who
+// gets a dead helper's lock knows that nothing the helper forked is still on
+// its way to becoming the program.
+func TryLock(path string) (fd int, err error) {
+	fd, err = open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	if err := sign(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// WaitLock is TryLock that waits, in a way that the Go scheduler knows of.
+func WaitLock(path string) (fd int, err error) {
+	fd, err = open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return -1, err
+	}
+	for {
+		err = unix.Flock(fd, unix.LOCK_EX)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err == nil {
+		err = sign(fd)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// sign writes the pid over what was there, the old one never being gone
+// before the new one stands: the content is one line of fixed width.
+func sign(fd int) error {
+	line := append(strconv.AppendInt(nil, int64(unix.Getpid()), 10), "          "...)
+	line = append(line[:10], '\n')
+	_, err := unix.Pwrite(fd, line, 0)
+	return err
+}
+
+// Holder returns the pid of the process that holds a lock file, 0 when nobody
+// does. A holder that has not written its pid yet, and a fork of a dead one
+// that has not reached its exec, is -1: ask again.
+func Holder(path string) (pid int, err error) {
+	fd, err := open(path, unix.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err == unix.ENOENT {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	if unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return 0, nil
+	}
+	text, err := procfs.ReadFile(path, 64)
+	if err != nil {
+		return 0, err
+	}
+	pid, err = strconv.Atoi(string(bytes.TrimSpace(text)))
+	if err != nil || pid <= 0 || !procfs.Exists(pid) {
+		return -1, nil
+	}
+	return pid, nil
+}
