@@ -170,18 +170,23 @@ func (s *Splitter) hold(piece []byte, limit int) {
 	s.held = append(s.held, piece...)
 }
 
-// A Reader reads lines of bounded length from a blocking stream.
+// A Reader reads lines of bounded length from a blocking stream. Its buffer
+// grows with the lines that come, so that a thousand idle streams cost little.
 type Reader struct {
 	src  io.Reader
+	max  int
 	buf  []byte
 	from int // buf[from:to] is not handed out yet
 	to   int
 }
 
+// firstBuffer is what a Reader begins with.
+const firstBuffer = 1024
+
 // NewReader returns a Reader whose lines have at most max bytes including
 // the newline.
 func NewReader(src io.Reader, max int) *Reader {
-	return &Reader{src: src, buf: make([]byte, max)}
+	return &Reader{src: src, max: max, buf: make([]byte, min(max, firstBuffer))}
 }
 
 // Next returns the next line without its newline; the slice is valid until
@@ -202,7 +207,7 @@ func (r *Reader) Next() ([]byte, error) {
 			seen -= r.from
 			r.from = 0
 		}
-		if r.to == len(r.buf) {
+		if r.to == len(r.buf) && !r.grow() {
 			return nil, ErrTooLong
 		}
 		n, err := r.src.Read(r.buf[r.to:])
@@ -219,12 +224,16 @@ func (r *Reader) Next() ([]byte, error) {
 	}
 }
 
+// grow doubles the buffer; it returns false when the limit is reached.
+func (r *Reader) grow() bool {
+	size := min(2*len(r.buf), r.max)
+	if size <= len(r.buf) {
+		return false
+	}
+	r.buf = append(make([]byte, 0, size), r.buf...)[:size]
+	return true
+}
+
 // SetMax changes the longest line allowed from the next call on; what is
 // already read stays.
-func (r *Reader) SetMax(max int) {
-	if n := r.to - r.from; max > n {
-		buf := make([]byte, max)
-		copy(buf, r.buf[r.from:r.to])
-		r.buf, r.from, r.to = buf, 0, n
-	}
-}
+func (r *Reader) SetMax(max int) { r.max = max }

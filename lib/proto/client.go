@@ -1,0 +1,197 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"taskmaster/lib/line"
+)
+
+// ErrImpostor says that the server does not know the secret: something else
+// listens at that address.
+var ErrImpostor = errors.New("the server does not know the secret")
+
+// ErrSecret says that the server asks for a proof and there is no secret.
+var ErrSecret = errors.New("the server asks for a secret")
+
+// errEvicted says that the server gave our place to another before it read
+// the proof.
+var errEvicted = errors.New("the server is flooded with connections")
+
+// A Client is one authenticated connection. It makes one request at a time.
+type Client struct {
+	net   net.Conn
+	lines *line.Reader
+}
+
+// Dial connects to a server and authenticates, all within timeout. The secret
+// is the 64 hex digits, "" when there is none. The errors are those of
+// net.Dial, *Error when the server refuses, ErrImpostor, ErrSecret and
+// ErrProtocol. A client that lost its place to a flood of others tries again
+// at once, since it needs a place for one round trip only.
+func Dial(addr, secret string, timeout time.Duration) (*Client, error) {
+	deadline := time.Now().Add(timeout)
+	for {
+		c, err := dialOnce(addr, secret, deadline)
+		if err != errEvicted || time.Now().After(deadline) {
+			return c, err
+		}
+	}
+}
+
+func dialOnce(addr, secret string, deadline time.Time) (*Client, error) {
+	dialer := net.Dialer{Deadline: deadline}
+	conn, err := dialer.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(deadline)
+	c := &Client{net: conn, lines: line.NewReader(conn, MaxReply)}
+	if err := c.authenticate(secret); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	conn.SetDeadline(time.Time{})
+	return c, nil
+}
+
+// authenticate answers the greeting: with a proof to a challenge, with a
+// plain hello to a server that asks for none.
+func (c *Client) authenticate(secret string) error {
+	greeting, err := c.lines.Next()
+	if err != nil {
+		return notOurs(err)
+	}
+	nonce, challenged := parseChallenge(string(greeting))
+	if !challenged {
+		reply, err := ParseReply(string(greeting))
+		switch {
+		case err != nil:
+			return err
+		case reply.Kind == KindFailed:
+			return &Error{reply.Word, reply.Text}
+		case reply.Kind != KindDone || reply.Text != "taskmaster "+Version:
+			return ErrProtocol
+		}
+		_, err = c.exchange(hello)
+		return err
+	}
+	if secret == "" {
+		return ErrSecret
+	}
+	cnonce := newNonce()
+	answer, err := c.exchange("auth " + cnonce + " " + proof(secret, "client", nonce, cnonce))
+	if err == nil && answer != proof(secret, "server", nonce, cnonce) {
+		return ErrImpostor
+	}
+	return err
+}
+
+// exchange sends one line and returns the text of the +OK that follows.
+func (c *Client) exchange(text string) (string, error) {
+	_, err := io.WriteString(c.net, text+"\n")
+	var answer []byte
+	if err == nil {
+		answer, err = c.lines.Next()
+	}
+	if err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return "", errEvicted
+	}
+	if err != nil {
+		return "", notOurs(err)
+	}
+	reply, err := ParseReply(string(answer))
+	switch {
+	case err != nil:
+		return "", err
+	case reply.Kind == KindFailed && reply.Word == Busy:
+		return "", errEvicted
+	case reply.Kind == KindFailed:
+		return "", &Error{reply.Word, reply.Text}
+	case reply.Kind != KindDone:
+		return "", ErrProtocol
+	}
+	return reply.Text, nil
+}
+
+// notOurs makes of the ends that a stream can have, but not a server of ours
+// before it was answered, ErrProtocol.
+func notOurs(err error) error {
+	if err == line.ErrTooLong || err == io.ErrUnexpectedEOF || err == io.EOF {
+		return ErrProtocol
+	}
+	return err
+}
+
+// Do makes one request of words and calls each with every = and * line of
+// the reply; each may be nil. It returns the text of the +OK. The error is an
+// *Error for a -ERR; any other means that the connection is of no further use.
+//
+// When ctx is done, `end` is sent: the server then ends what streams with
+// +OK, what waits with -ERR state; Do returns after that line as usual.
+func (c *Client) Do(ctx context.Context, each func(Reply), words ...string) (string, error) {
+	if _, err := io.WriteString(c.net, line.Join(words...)+"\n"); err != nil {
+		return "", err
+	}
+	stop := context.AfterFunc(ctx, func() { io.WriteString(c.net, "end\n") })
+	defer stop()
+	watching := words[0] == "watch" // its first +OK begins the reply
+	for {
+		reply, err := c.next()
+		switch {
+		case err != nil:
+			return "", err
+		case reply.Kind == KindFailed:
+			return "", &Error{reply.Word, reply.Text}
+		case reply.Kind == KindDone && watching:
+			watching = false
+		case reply.Kind == KindDone:
+			return reply.Text, nil
+		case each != nil:
+			each(reply)
+		}
+	}
+}
+
+func (c *Client) next() (Reply, error) {
+	text, err := c.lines.Next()
+	if err == io.EOF {
+		return Reply{}, io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return Reply{}, err
+	}
+	return ParseReply(string(text))
+}
+
+// SetDeadline limits, as net.Conn has it, what comes after; a request that
+// runs into it makes the connection useless. The zero time lifts it.
+func (c *Client) SetDeadline(t time.Time) { c.net.SetDeadline(t) }
+
+// Alive says whether the connection stood when last heard of, without asking
+// the server: false when it has been closed from there.
+func (c *Client) Alive() bool {
+	tcp, ok := c.net.(*net.TCPConn)
+	if !ok {
+		return true
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return false
+	}
+	alive := false
+	raw.Control(func(fd uintptr) {
+		var one [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		// Between requests nothing is to be read: neither a byte nor an end.
+		alive = err == syscall.EAGAIN || err == syscall.EINTR
+	})
+	return alive
+}
+
+// Close ends the connection, and with it a request that Do waits for.
+func (c *Client) Close() error { return c.net.Close() }
