@@ -28,21 +28,23 @@ type Client struct {
 	lines *line.Reader
 }
 
-// Dial connects to a server and authenticates, all within timeout. The secret
+// Dial connects to a server and authenticates within timeout. The secret
 // is the 64 hex digits, "" when there is none. The errors are those of
 // net.Dial, *Error when the server refuses, ErrImpostor, ErrSecret and
 // ErrProtocol. A client that lost its place to a flood of others tries again
-// at once, since it needs a place for one round trip only.
+// at once, and for AuthTimeout at most, since it needs a place for one round
+// trip only.
 func Dial(addr, secret string, timeout time.Duration) (*Client, error) {
-	deadline := time.Now().Add(timeout)
+	giveUp := time.Now().Add(AuthTimeout)
 	for {
-		c, err := dialOnce(addr, secret, deadline)
-		if err != errEvicted || time.Now().After(deadline) {
+		c, err := dialOnce(addr, secret, time.Now().Add(timeout))
+		if err != errEvicted || time.Now().After(giveUp) {
 			return c, err
 		}
 	}
 }
 
+// dialOnce is one attempt, until deadline.
 func dialOnce(addr, secret string, deadline time.Time) (*Client, error) {
 	dialer := net.Dialer{Deadline: deadline}
 	conn, err := dialer.Dial("tcp", addr)
@@ -132,13 +134,13 @@ func notOurs(err error) error {
 // *Error for a -ERR; any other means that the connection is of no further use.
 //
 // When ctx is done, `end` is sent: the server then ends what streams with
-// +OK, what waits with -ERR state; Do returns after that line as usual.
+// +OK, what waits with -ERR state; Do returns after that line as usual, and
+// with an error when it does not come within five seconds.
 func (c *Client) Do(ctx context.Context, each func(Reply), words ...string) (string, error) {
 	if _, err := io.WriteString(c.net, line.Join(words...)+"\n"); err != nil {
 		return "", err
 	}
-	stop := context.AfterFunc(ctx, func() { io.WriteString(c.net, "end\n") })
-	defer stop()
+	defer c.endWhen(ctx)()
 	watching := words[0] == "watch" // its first +OK begins the reply
 	for {
 		reply, err := c.next()
@@ -153,6 +155,25 @@ func (c *Client) Do(ctx context.Context, each func(Reply), words ...string) (str
 			return reply.Text, nil
 		case each != nil:
 			each(reply)
+		}
+	}
+}
+
+// endWait is how long a server may take to end a request that streams.
+const endWait = 5 * time.Second
+
+// endWhen sends `end` when ctx is done; the function returned calls that off.
+func (c *Client) endWhen(ctx context.Context) (callOff func()) {
+	sent := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(sent)
+		c.net.SetDeadline(time.Now().Add(endWait))
+		io.WriteString(c.net, "end\n")
+	})
+	return func() {
+		if !stop() {
+			<-sent
+			c.net.SetDeadline(time.Time{})
 		}
 	}
 }
