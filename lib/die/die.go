@@ -122,12 +122,22 @@ func Errno(e syscall.Errno) string {
 	return e.Error()
 }
 
-func say(kind, what string, why error) {
+// Message returns the line that Fatal says, for a tool that does not exit: a
+// shell goes on after it.
+func Message(what string, why error) string {
+	return message("fatal: ", what, why)
+}
+
+func message(kind, what string, why error) string {
 	text := Name + ": " + kind + what
 	if why != nil {
 		text += ": " + Reason(why)
 	}
-	write([]byte(text + "\n"))
+	return text + "\n"
+}
+
+func say(kind, what string, why error) {
+	write([]byte(message(kind, what, why)))
 }
 
 // write makes one write(2) of it, so that lines of many copies on one
