@@ -171,9 +171,11 @@ type Check struct {
 
 // Options is what Load needs of the process that calls it.
 type Options struct {
-	Getenv func(string) (string, bool) // for %(ENV_X)s
-	Root   bool                        // whether user: and group: can be honoured
-	UID    int                         // of the caller; to check who owns the file
+	Getenv   func(string) (string, bool) // for %(ENV_X)s
+	Root     bool                        // whether user: and group: can be honoured
+	UID      int                         // of the caller; to check who owns the file
+	Hostname string                      // for %(host_node_name)s; "" for that of the host
+	Dir      string                      // what relative paths are relative to, absolute; "" for the working directory
 	// Run runs a command to its end and returns its standard output: for
 	// getent(1) and id(1), since tmd reaps its own children.
 	Run func(argv ...string) ([]byte, error)

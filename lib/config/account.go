@@ -1,0 +1,177 @@
+package config
+
+import (
+	"fmt"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// An account is a user of the system: those of /etc/passwd are read, others
+// are asked of getent(1) and id(1), which know LDAP and the like.
+type account struct {
+	User
+	known bool
+}
+
+func (b *builder) readUser(v value) string {
+	if v.isNull() {
+		return inherited
+	}
+	name := b.word(v)
+	if name == "" {
+		return inherited
+	}
+	if !b.opts.Root {
+		b.bad(v, "only root can run a program as another user")
+		return inherited
+	}
+	found := b.account(name)
+	if !found.known {
+		_, hasGroup := b.fields["group"]
+		uid, err := strconv.ParseUint(name, 10, 31)
+		if err != nil || !hasGroup || b.fields["group"].isNull() {
+			b.bad(v, "no user %s", quoted(name))
+			return inherited
+		}
+		found = account{User: User{Name: name, Home: "/", UID: int(uid), GID: -1}}
+	}
+	b.in.User = new(User)
+	*b.in.User = found.User
+	return fmt.Sprintf("%s (%d)", quoteWord(found.Name), found.UID)
+}
+
+// readGroup comes after readUser: without a group the user's own stands.
+func (b *builder) readGroup(v value) string {
+	if v.isNull() {
+		if b.in.User == nil {
+			return inherited
+		}
+		return b.showGroup(b.in.User.GID)
+	}
+	name := b.word(v)
+	if name == "" {
+		return inherited
+	}
+	if !b.opts.Root {
+		b.bad(v, "only root can run a program as another group")
+		return inherited
+	}
+	gid, ok := b.groupID(name)
+	if !ok {
+		b.bad(v, "no group %s", quoted(name))
+		return inherited
+	}
+	if b.in.User == nil {
+		b.in.User = &User{UID: b.opts.UID}
+	}
+	b.in.User.GID = gid
+	if !slices.Contains(b.in.User.Groups, gid) {
+		b.in.User.Groups = append([]int{gid}, b.in.User.Groups...)
+	}
+	return b.showGroup(gid)
+}
+
+// showGroup names a group with its number, so that a change of either is one.
+func (l *loader) showGroup(gid int) string {
+	number := strconv.Itoa(gid)
+	name, ok := l.groupNames[gid]
+	if !ok {
+		name = number
+		if g, err := user.LookupGroupId(number); err == nil {
+			name = g.Name
+		} else if fields := l.getent("group", number, 3); fields != nil {
+			name = fields[0]
+		}
+		l.groupNames[gid] = name
+	}
+	return fmt.Sprintf("%s (%d)", quoteWord(name), gid)
+}
+
+// account looks a user up by name, else by number. Each is looked up once
+// for a configuration.
+func (l *loader) account(name string) account {
+	if a, ok := l.accounts[name]; ok {
+		return a
+	}
+	a := l.localAccount(name)
+	if !a.known {
+		a = l.remoteAccount(name)
+	}
+	l.accounts[name] = a
+	return a
+}
+
+func (l *loader) localAccount(name string) account {
+	u, err := user.Lookup(name)
+	if err != nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return account{}
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return account{}
+	}
+	return newAccount(u.Username, u.Uid, u.Gid, u.HomeDir, ids)
+}
+
+// remoteAccount asks getent(1) and id(1).
+func (l *loader) remoteAccount(name string) account {
+	fields := l.getent("passwd", name, 7)
+	if fields == nil {
+		return account{}
+	}
+	out, err := l.opts.Run("id", "-G", fields[0])
+	if err != nil {
+		return account{}
+	}
+	return newAccount(fields[0], fields[2], fields[3], fields[5], strings.Fields(string(out)))
+}
+
+// getent returns the fields of one entry of a system database, nil when it
+// does not exist. A name that could be an option is not asked for.
+func (l *loader) getent(database, name string, least int) []string {
+	if l.opts.Run == nil || name == "" || strings.HasPrefix(name, "-") || strings.ContainsAny(name, ":\n") {
+		return nil
+	}
+	out, err := l.opts.Run("getent", database, name)
+	if err != nil {
+		return nil
+	}
+	entry, _, _ := strings.Cut(string(out), "\n")
+	if fields := strings.Split(entry, ":"); len(fields) >= least && fields[0] != "" && fields[0][0] != '-' {
+		return fields
+	}
+	return nil
+}
+
+func newAccount(name, uid, gid, home string, groups []string) account {
+	a := account{User: User{Name: name, Home: home}, known: true}
+	numbers := make([]int, 0, len(groups)+2)
+	for _, text := range append([]string{uid, gid}, groups...) {
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return account{}
+		}
+		numbers = append(numbers, int(n))
+	}
+	a.UID, a.GID, a.Groups = numbers[0], numbers[1], slices.Clip(numbers[2:])
+	return a
+}
+
+// groupID looks a group up by name, else by number.
+func (l *loader) groupID(name string) (int, bool) {
+	text := ""
+	if g, err := user.LookupGroup(name); err == nil {
+		text = g.Gid
+	} else if fields := l.getent("group", name, 3); fields != nil {
+		text = fields[2]
+	} else {
+		text = name
+	}
+	gid, err := strconv.ParseUint(text, 10, 31)
+	return int(gid), err == nil
+}

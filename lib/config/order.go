@@ -1,0 +1,83 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A dependency is one item of `after:` where it stands.
+type dependency struct {
+	at      value
+	program string // that waits
+	After
+}
+
+// checkAfter reports programs that nobody describes and cycles among those
+// that wait for each other.
+func (l *loader) checkAfter(programs []*Program) {
+	byName := map[string]*Program{}
+	names := make([]string, 0, len(programs))
+	for _, p := range programs {
+		byName[p.Name] = p
+		names = append(names, p.Name)
+	}
+	g := graph{loader: l, edges: map[string][]dependency{}, state: map[string]progress{}}
+	for _, d := range l.dependencies {
+		first := byName[d.Program]
+		if first == nil {
+			l.bad(d.at, "no program %s%s", quoted(d.Program), didYouMean(d.Program, names))
+			continue
+		}
+		if len(first.Instances) > 0 && d.Until == "exited" && first.Instances[0].Autorestart == "always" {
+			l.warnAt(d.at, d.at.node, fmt.Sprintf("after: %s restarts always, so it never ends and %s never starts", d.Program, d.program))
+		}
+		g.edges[d.program] = append(g.edges[d.program], d)
+	}
+	for _, name := range names {
+		g.visit(name)
+	}
+}
+
+// progress is how far the search for cycles is with a program.
+type progress int
+
+const (
+	unseen progress = iota
+	open         // on the way from where the search began
+	done
+)
+
+// A graph finds cycles by depth-first search.
+type graph struct {
+	*loader
+	edges map[string][]dependency
+	state map[string]progress
+	way   []string
+}
+
+func (g *graph) visit(name string) {
+	if g.state[name] != unseen {
+		return
+	}
+	g.state[name] = open
+	g.way = append(g.way, name)
+	for _, d := range g.edges[name] {
+		if g.state[d.Program] == open {
+			g.bad(d.at, "cycle %s", g.cycle(d.Program))
+		}
+		g.visit(d.Program)
+	}
+	g.way = g.way[:len(g.way)-1]
+	g.state[name] = done
+}
+
+// cycle names the part of the way that begins and ends at name.
+func (g *graph) cycle(name string) string {
+	start := 0
+	for i, on := range g.way {
+		if on == name {
+			start = i
+		}
+	}
+	return strings.Join(append(g.way[start:len(g.way):len(g.way)], name), " -> ")
+}
