@@ -10,15 +10,15 @@ import (
 // A value is one YAML value and all that a message about it needs.
 type value struct {
 	node  *yaml.Node // never an alias
-	src   *source    // nil for a built-in default
-	key   string     // how messages name it: "ready.timeout"
-	below *value     // what `defaults:` has for the same key, where the two are merged
+	at    *yaml.Node // its key in a map; nil for the items of a list
+	src   *source
+	key   string // how messages name it: "ready.timeout"
+	below *value // what `defaults:` has for the same key, where the two are merged
 }
 
 // A setting is one key of a map, and its value.
 type setting struct {
 	name string
-	at   *yaml.Node // the key
 	value
 }
 
@@ -103,8 +103,8 @@ func (l *loader) settings(v value) []setting {
 			merged = append(merged, val)
 			continue
 		}
-		val.key = key.Value
-		all = append(all, setting{key.Value, v.node.Content[i], val})
+		val.key, val.at = key.Value, v.node.Content[i]
+		all = append(all, setting{key.Value, val})
 	}
 	for _, from := range merged {
 		all = l.merge(all, from, first)

@@ -43,7 +43,7 @@ type progress int
 
 const (
 	unseen progress = iota
-	open         // on the way from where the search began
+	open            // on the way from where the search began
 	done
 )
 

@@ -54,7 +54,7 @@ func (b *builder) checkPath(v value, text string) {
 	switch {
 	case strings.HasSuffix(text, "/"):
 		b.bad(v, "%s is a directory: name a file in it", quoted(text))
-	case text == "none" || text == "stderr" || !strings.Contains(text, "/") && nearest(text, outputWords) != "":
+	case text == "none" || text == "stderr" || !strings.Contains(text, "/") && didYouMean(text, outputWords) != "":
 		b.bad(v, "%s is none of %s%s; for a file of that name write %s", quoted(text),
 			strings.Join(outputWords, ", "), didYouMean(text, outputWords), quoted("./"+text))
 	}

@@ -3,8 +3,9 @@ package config
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"taskmaster/lib/signame"
 )
 
 // The keys that say what is done with a process.
@@ -63,13 +64,13 @@ func (b *builder) readStopSignal(v value) string {
 	if text == "" {
 		return ""
 	}
-	n, ok := parseSignal(text)
+	sig, ok := signame.Parse(text)
 	if !ok {
-		b.bad(v, "no signal %s%s", quoted(text), didYouMean(strings.ToUpper(text), signalNames()))
+		b.bad(v, "no signal %s%s", quoted(text), didYouMean(text, signame.All()))
 		return ""
 	}
-	b.in.StopSignal = n
-	return formatSignal(n)
+	b.in.StopSignal = int(sig)
+	return signame.Of(sig)
 }
 
 func (b *builder) readStopTime(v value) string {

@@ -187,8 +187,8 @@ func (l *loader) build(p *Program, num int, fields map[string]value, trial bool)
 			continue
 		}
 		key := Key{Name: k.name, Value: k.read(b, v), Launch: k.launch, File: v.src.path}
-		if v.src.path != "" {
-			key.Line = v.node.Line
+		if v.at != nil {
+			key.Line = v.at.Line
 		}
 		in.Keys = append(in.Keys, key)
 		in.Keys = append(in.Keys, logKeys(in, k.name, key)...)

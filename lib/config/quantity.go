@@ -1,17 +1,12 @@
 package config
 
 import (
-	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"taskmaster/lib/quantity"
 )
-
-// maxDuration keeps every deadline far from the end of the clock.
-const maxDuration = 10 * 365 * 24 * time.Hour
-
-var seconds = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
 
 // duration reads a number of seconds, or a Go duration like 1m30s or 250ms,
 // from least to ten years.
@@ -20,24 +15,13 @@ func (l *loader) duration(v value, least time.Duration) time.Duration {
 	if text == "" {
 		return least
 	}
-	number := text
-	if seconds.MatchString(text) {
-		number += "s"
-	}
-	d, err := time.ParseDuration(number)
-	switch {
-	case err != nil:
-		l.bad(v, "%s is not a duration: write seconds, or like 1m30s or 250ms", quoted(text))
-	case d < 0:
-		l.bad(v, "%s is negative", quoted(text))
-	case d < least:
+	d, err := quantity.Duration(text)
+	if err != nil {
+		l.bad(v, "%s is %s", quoted(text), err)
+	} else if d < least {
 		l.bad(v, "%s is too short: at least %s", quoted(text), formatDuration(least))
-	case d > maxDuration:
-		l.bad(v, "%s is too long: at most ten years", quoted(text))
-	default:
-		return d
 	}
-	return least
+	return max(d, least)
 }
 
 // formatDuration is the one spelling of a duration: that of Go without its
@@ -53,30 +37,17 @@ func formatDuration(d time.Duration) string {
 	return text
 }
 
-var sizeForm = regexp.MustCompile(`^(?i)([0-9]+)(|[KMGT]B?)$`)
-
-// size reads a number of bytes with an optional unit: 64KB, 10MB, 1GB, each
-// 1024 of the one before, as Supervisor has it.
+// size reads a number of bytes with an optional unit: 64KB, 10MB, 1GB.
 func (l *loader) size(v value) int64 {
 	text := l.word(v)
 	if text == "" {
 		return 0
 	}
-	parts := sizeForm.FindStringSubmatch(text)
-	if parts == nil {
-		l.bad(v, "%s is not a size: write bytes, or like 64KB, 10MB or 1GB", quoted(text))
-		return 0
+	n, err := quantity.Size(text)
+	if err != nil {
+		l.bad(v, "%s is %s", quoted(text), err)
 	}
-	shift := 0
-	if parts[2] != "" {
-		shift = 10 * (1 + strings.IndexByte("KMGT", strings.ToUpper(parts[2])[0]))
-	}
-	n, err := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil || n > math.MaxInt64>>shift {
-		l.bad(v, "%s is too large", quoted(text))
-		return 0
-	}
-	return n << shift
+	return n
 }
 
 // formatSize is the one spelling of a size: the largest unit that divides it.
