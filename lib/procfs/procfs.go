@@ -131,29 +131,14 @@ func Alive(pid int, start uint64) bool {
 func Pids() ([]int, error) { return numbers("/proc") }
 
 func numbers(dir string) ([]int, error) {
-	fd, err := open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	var found []int
-	buf := make([]byte, 8192)
-	var names []string
-	for {
-		n, err := unix.ReadDirent(fd, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n <= 0 {
-			return found, err
-		}
-		_, _, names = unix.ParseDirent(buf[:n], -1, names[:0])
-		for _, name := range names {
-			if id, err := strconv.Atoi(name); err == nil {
-				found = append(found, id)
-			}
+	names, err := Names(dir)
+	found := make([]int, 0, len(names))
+	for _, name := range names {
+		if id, err := strconv.Atoi(name); err == nil {
+			found = append(found, id)
 		}
 	}
+	return found, err
 }
 
 // Descendants returns all processes below root, parents before their
@@ -222,6 +207,34 @@ func HasEnv(pid int, entries ...string) bool {
 		}
 	}
 	return true
+}
+
+// HasEnvKey reports whether the environment that pid was started with sets a
+// variable of that name.
+func HasEnvKey(pid int, key string) bool {
+	text, err := ReadFile(file(pid, "environ"), 4<<20)
+	return err == nil && (bytes.HasPrefix(text, []byte(key+"=")) || bytes.Contains(text, []byte("\x00"+key+"=")))
+}
+
+// Names returns the entries of a directory.
+func Names(dir string) ([]string, error) {
+	fd, err := open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var names []string
+	buf := make([]byte, 8192)
+	for {
+		n, err := unix.ReadDirent(fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return names, err
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
 }
 
 func hasEntry(environ []byte, entry string) bool {

@@ -226,6 +226,33 @@ func Replace(path string, content []byte) error {
 	return err
 }
 
+// Publish writes a file as Replace does, but without needing space for it
+// after the first time: the old file is kept as path.new, written over, and
+// exchanged with path (renameat2(2) with RENAME_EXCHANGE). So a full disk
+// does not keep a helper from saying what it does.
+func Publish(path string, content []byte) error {
+	fresh := path + ".new"
+	fd, err := open(fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	err = WriteAll(fd, content)
+	if err == nil {
+		err = unix.Ftruncate(fd, int64(len(content)))
+	}
+	if e := unix.Close(fd); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE)
+	if err == unix.ENOENT || err == unix.EINVAL || err == unix.ENOSYS {
+		err = unix.Rename(fresh, path)
+	}
+	return err
+}
+
 // WriteAll writes all of content, whatever write(2) takes at once.
 func WriteAll(fd int, content []byte) error {
 	for len(content) > 0 {

@@ -55,7 +55,7 @@ func TestStatus(t *testing.T) {
 	want := Status{
 		Event: event.New(time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC), "web:0", event.Running, "pid", "12"),
 		State: "RUNNING", Wish: WishUp, PID: 13, Start: 99, Since: 98, Boot: "b", Began: 5, Due: 7,
-		Try: 2, Restarts: 3, Seq: 4, Exec: 0xabc, Ready: true, Detail: "a = b\n",
+		Try: 2, Restarts: 3, Seq: 4, Then: 3, Ready: true, Detail: "a = b\n",
 	}
 	got, err := ParseStatus(want.Line())
 	if err != nil {
@@ -82,13 +82,15 @@ func FuzzStatus(f *testing.F) {
 }
 
 func TestReplace(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "status")
-	for _, content := range []string{"long content\n", "short\n"} {
-		if err := Replace(path, []byte(content)); err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := os.ReadFile(path); string(got) != content {
-			t.Errorf("got %q, want %q", got, content)
+	for name, write := range map[string]func(string, []byte) error{"Replace": Replace, "Publish": Publish} {
+		path := filepath.Join(t.TempDir(), "status")
+		for _, content := range []string{"some content\n", "the longest content\n", "short\n", "middling\n"} {
+			if err := write(path, []byte(content)); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := os.ReadFile(path); string(got) != content {
+				t.Errorf("%s: got %q, want %q", name, got, content)
+			}
 		}
 	}
 	if err := Replace("/nonexistent/status", nil); err != unix.ENOENT {

@@ -35,8 +35,10 @@ type Status struct {
 	Try      int    // failed starts in a row
 	Restarts int    // starts that nobody asked for
 	Seq      int    // the last numbered command taken from the control FIFO
-	Exec     uint64 // what ran: the spec's sum when the program was started
+	Then     int    // what the helper does once the program is gone, in its own code
 	Ready    bool
+	Group    int    // process group of the program
+	Notify   string // abstract socket on which it says that it is ready
 	Detail   string
 }
 
@@ -55,8 +57,10 @@ func (s *Status) Line() []byte {
 		event.Pair{Key: "try", Value: strconv.Itoa(s.Try)},
 		event.Pair{Key: "restarts", Value: strconv.Itoa(s.Restarts)},
 		event.Pair{Key: "seq", Value: strconv.Itoa(s.Seq)},
-		event.Pair{Key: "exec", Value: strconv.FormatUint(s.Exec, 16)},
+		event.Pair{Key: "then", Value: strconv.Itoa(s.Then)},
 		event.Pair{Key: "ready", Value: strconv.FormatBool(s.Ready)},
+		event.Pair{Key: "group", Value: strconv.Itoa(s.Group)},
+		event.Pair{Key: "notify", Value: s.Notify},
 		event.Pair{Key: "detail", Value: s.Detail},
 		event.Pair{Key: "v", Value: statusVersion})
 	return append([]byte(e.String()), '\n')
@@ -80,12 +84,12 @@ func ParseStatus(text []byte) (Status, error) {
 	}
 	s := Status{
 		Event: e, State: know.Get("state"), Wish: know.Get("wish"), PID: know.Int("pid"), Boot: know.Get("boot"),
-		Try: know.Int("try"), Restarts: know.Int("restarts"), Seq: know.Int("seq"),
+		Try: know.Int("try"), Restarts: know.Int("restarts"), Seq: know.Int("seq"), Then: know.Int("then"),
+		Group: know.Int("group"), Notify: know.Get("notify"),
 		Ready: know.Get("ready") == "true", Detail: know.Get("detail"),
 	}
 	s.Start, _ = strconv.ParseUint(know.Get("start"), 10, 64)
 	s.Since, _ = strconv.ParseUint(know.Get("since"), 10, 64)
-	s.Exec, _ = strconv.ParseUint(know.Get("exec"), 16, 64)
 	s.Began, _ = strconv.ParseInt(know.Get("began"), 10, 64)
 	s.Due, _ = strconv.ParseInt(know.Get("due"), 10, 64)
 	return s, nil

@@ -1,0 +1,77 @@
+// Package cleansig gives a process the signal state that its children should
+// find: nothing blocked, nothing ignored.
+//
+// A shell's nohup, a cron or another supervisor may have started us with
+// signals ignored or blocked, and fork and exec pass both on (signal(7)). Go
+// offers no way to undo either for a child, so the process resets them by raw
+// system calls and executes itself once.
+package cleansig
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"taskmaster/lib/procfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// mark in the environment says that Ensure has executed this process already;
+// what it could not clear then it will not clear now.
+const mark = "TM_CLEANSIG"
+
+// Ensure returns at once when nothing is blocked or ignored. Otherwise it
+// resets both and executes the program again with its arguments and
+// environment, or returns an error when that fails. It must be called from
+// the main goroutine before any other is started.
+func Ensure() error {
+	_, again := os.LookupEnv(mark)
+	if again {
+		os.Unsetenv(mark)
+		return nil
+	}
+	blocked, ignored := state()
+	if blocked == 0 && ignored == 0 {
+		return nil
+	}
+	runtime.LockOSThread() // the mask is this thread's, and exec keeps it
+	defer runtime.UnlockOSThread()
+	reset(ignored)
+	return syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), mark+"=1"))
+}
+
+// state reads the masks from /proc/self/status (proc(5)).
+func state() (blocked, ignored uint64) {
+	text, err := procfs.ReadFile("/proc/self/status", 1<<16)
+	if err != nil {
+		return 0, 0
+	}
+	return mask(text, "SigBlk:"), mask(text, "SigIgn:")
+}
+
+func mask(text []byte, key string) uint64 {
+	_, rest, ok := bytes.Cut(text, []byte("\n"+key))
+	if !ok {
+		return 0
+	}
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, _ := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 64)
+	return n
+}
+
+// reset sets every ignored signal to its default and unblocks all.
+func reset(ignored uint64) {
+	var defaultAction [64]byte // struct sigaction with SIG_DFL, larger than any kernel's
+	const maskSize = 8
+	for sig := uintptr(1); sig <= 64; sig++ {
+		if ignored&(1<<(sig-1)) != 0 {
+			unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&defaultAction)), 0, maskSize, 0, 0)
+		}
+	}
+	var none uint64
+	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&none)), 0, maskSize, 0, 0)
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
+
+	"golang.org/x/sys/unix"
+)
+
+// A readiness is how the program tells that it is ready and alive: s6's
+// newline on a descriptor, or systemd's datagrams (sd_notify(3)).
+type readiness struct {
+	fd   int           // read from here, -1 when there is nothing to hear
+	name string        // of the abstract socket
+	text string        // STATUS=
+	due  time.Duration // when the watchdog bites, 0 for never
+}
+
+// readyFIFO outlives the helper: a program that is starting holds both its
+// ends, and the next helper finds the newline in it.
+func (h *helper) readyFIFO() string { return string(h.dir) + "/ready" }
+
+// openReady makes the way for a program that is about to be started.
+func (h *helper) openReady(files *programFds) *ending {
+	h.closeReady()
+	var err error
+	switch h.spec.Ready.Kind {
+	case spec.Notify:
+		err = h.openNotify(files)
+	case spec.SdNotify:
+		h.beat.name = socketName()
+		err = h.bindNotify()
+	}
+	if err != nil {
+		return failure("open the way to say ready", err.(syscall.Errno))
+	}
+	return nil
+}
+
+func (h *helper) openNotify(files *programFds) error {
+	if err := statedir.MakeFIFO(h.readyFIFO(), 0o600); err != nil {
+		return err
+	}
+	fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK)
+	if err != nil {
+		return err
+	}
+	// A newline of an earlier program must not speak for this one.
+	var old [4096]byte
+	for {
+		if n, err := unix.Read(fd, old[:]); n <= 0 && err != unix.EINTR {
+			break
+		}
+	}
+	theirs, err := statedir.OpenFIFO(h.readyFIFO(), 0)
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	h.beat.fd, files.ready, files.readyAs = fd, theirs, h.spec.Ready.FD
+	return nil
+}
+
+// socketName is one that nobody can have bound before.
+func socketName() string {
+	var random [8]byte
+	unix.Getrandom(random[:], 0)
+	return "taskmaster/" + strconv.FormatUint(binary.NativeEndian.Uint64(random[:]), 36)
+}
+
+// bindNotify binds the abstract socket: one in the state directory could not
+// be reached by a program of another user.
+func (h *helper) bindNotify() error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: "@" + h.beat.name})
+	}
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	h.beat.fd = fd
+	return nil
+}
+
+// reopenReady takes up the way of an adopted program. What it said while no
+// helper lived is in the FIFO; a datagram is lost.
+func (h *helper) reopenReady() {
+	switch {
+	case h.spec.Ready.Kind == spec.Notify && !h.isReady:
+		if fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK); err == nil {
+			h.beat.fd = fd
+		}
+	case h.spec.Ready.Kind == spec.SdNotify && h.beat.name != "":
+		h.bindNotify()
+		h.armWatchdog()
+	}
+}
+
+func (h *helper) closeReady() {
+	if h.beat.fd >= 0 {
+		unix.Close(h.beat.fd)
+	}
+	h.beat = readiness{fd: -1}
+}
+
+// readyEnv adds what tells the program where to say that it is ready.
+func (h *helper) readyEnv(env []string) []string {
+	if h.spec.Ready.Kind != spec.SdNotify {
+		return env
+	}
+	env = append(env[:len(env):len(env)], "NOTIFY_SOCKET=@"+h.beat.name)
+	if h.spec.Watchdog > 0 {
+		env = append(env, "WATCHDOG_USEC="+strconv.FormatInt(h.spec.Watchdog.Microseconds(), 10))
+	}
+	return env
+}
+
+// readReady hears the program.
+func (h *helper) readReady() {
+	if h.spec.Ready.Kind == spec.SdNotify {
+		h.readDatagrams()
+		return
+	}
+	var buf [512]byte
+	n, _ := unix.Read(h.beat.fd, buf[:])
+	if n > 0 && bytes.IndexByte(buf[:n], '\n') >= 0 {
+		h.closeReady()
+		h.step(ready)
+	}
+}
+
+func (h *helper) readDatagrams() {
+	var buf [4096]byte
+	var oob [64]byte
+	for {
+		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf[:], oob[:], 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		if flags&unix.MSG_TRUNC == 0 && h.mayNotify(oob[:oobn]) {
+			h.notified(string(buf[:n]))
+		}
+	}
+}
+
+// mayNotify believes the program's user and our own.
+func (h *helper) mayNotify(oob []byte) bool {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(messages) == 0 {
+		return false
+	}
+	cred, err := unix.ParseUnixCredentials(&messages[0])
+	return err == nil && (int(cred.Uid) == h.programUID() || int(cred.Uid) == unix.Geteuid())
+}
+
+// notified obeys one datagram of sd_notify(3).
+func (h *helper) notified(text string) {
+	for _, entry := range strings.Split(text, "\n") {
+		key, value, _ := strings.Cut(entry, "=")
+		switch {
+		case key == "READY" && value == "1":
+			h.step(ready)
+			h.armWatchdog()
+		case key == "WATCHDOG" && value == "1":
+			h.armWatchdog()
+		case key == "WATCHDOG" && value == "trigger":
+			h.silent()
+		case key == "STATUS":
+			h.beat.text = value
+			h.publish()
+		case key == "STOPPING" && value == "1":
+			h.beat.text = "stopping"
+			h.publish()
+		}
+	}
+}
+
+// armWatchdog gives the program its time anew.
+func (h *helper) armWatchdog() {
+	h.beat.due = 0
+	if h.spec.Watchdog > 0 && h.spec.Ready.Kind == spec.SdNotify && h.state == running {
+		h.beat.due = h.now() + h.spec.Watchdog
+	}
+}
+
+// silent is the watchdog's bite.
+func (h *helper) silent() {
+	h.beat.due = 0
+	h.makeSick("watchdog: silent for "+words(h.spec.Watchdog), true)
+}

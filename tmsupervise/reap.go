@@ -1,0 +1,161 @@
+package main
+
+import (
+	"taskmaster/lib/procfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// A reaper tells the loop that a child has ended. The helper is a subreaper,
+// so what the program leaves behind becomes its child too and must be waited
+// for, whatever its pid.
+//
+// signalfd is not to be had from Go, which unblocks SIGCHLD everywhere, and
+// os/signal costs 50 kB and three threads a copy. So one goroutine blocks in
+// waitid with WNOWAIT, tells the loop through an eventfd, and waits until the
+// loop has taken all dead children before it looks again.
+type reaper struct {
+	fd    int           // eventfd that is readable when a child may have ended
+	again chan struct{} // the loop to the goroutine: look again
+	armed bool          // the goroutine is looking, or about to
+}
+
+func newReaper() (*reaper, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	r := &reaper{fd: fd, again: make(chan struct{}, 1)}
+	go r.wait()
+	return r, nil
+}
+
+// wait must block in unix.Waitid, which tells the scheduler, never in a
+// RawSyscall, which makes the runtime preempt it for ever.
+func (r *reaper) wait() {
+	one := []byte{1, 0, 0, 0, 0, 0, 0, 0}
+	for range r.again {
+		for unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+		}
+		unix.Write(r.fd, one)
+	}
+}
+
+// arm makes the goroutine look for the end of a child.
+func (r *reaper) arm() {
+	if !r.armed {
+		r.armed = true
+		r.again <- struct{}{}
+	}
+}
+
+// heard takes the goroutine's message, if there is one.
+func (r *reaper) heard() {
+	var count [8]byte
+	if n, _ := unix.Read(r.fd, count[:]); n == 8 {
+		r.armed = false
+	}
+}
+
+// reap takes every dead child, tells the machine if the program was among
+// them, and looks whether its tree is gone.
+func (h *helper) reap() {
+	h.reaper.heard()
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if pid <= 0 {
+			h.childless = err == unix.ECHILD
+			break
+		}
+		if pid == h.pid && !h.adopted {
+			h.programDied(endingOf(status))
+		}
+	}
+	h.checkAdopted()
+	h.checkGone()
+	if !h.childless {
+		h.reaper.arm()
+	}
+}
+
+// programDied hands the end of the program to the machine. A stage that could
+// not become the program has told why before it died.
+func (h *helper) programDied(end ending) {
+	h.readStage()
+	h.closePidfd()
+	h.adopted = false
+	h.oomCheck(&end)
+	in := died
+	if h.staged && h.report != nil {
+		end, in = *h.stageFailure(), failed
+	}
+	h.staged, h.report = false, nil
+	h.ended(end)
+	h.childless = false // unknown until the next look
+	h.closeReady()
+	h.step(in)
+}
+
+// left counts the living rest of the program's tree.
+func (h *helper) left() int {
+	if !h.foreign && noChildren() {
+		return 0
+	}
+	n := 0
+	for _, m := range h.members() {
+		if m.pid != h.pid {
+			n++
+		}
+	}
+	return n
+}
+
+// noChildren asks the kernel, which is much cheaper than a walk of /proc: as
+// the helper is a subreaper, no children means no descendants.
+func noChildren() bool {
+	return unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil) == unix.ECHILD
+}
+
+// checkGone tells the machine when nothing is left of a tree that it is
+// ending, and repeats SIGKILL to what was forked while it was being killed.
+func (h *helper) checkGone() {
+	h.dropEnded()
+	if h.pid != 0 || h.state != stopping && h.state != sweeping {
+		return
+	}
+	if h.left() == 0 {
+		h.closeOthers()
+		h.step(gone)
+		return
+	}
+	if h.killed {
+		h.signalRest(unix.SIGKILL)
+	}
+	h.watchOthers()
+}
+
+func (h *helper) closePidfd() {
+	if h.pidfd >= 0 {
+		unix.Close(h.pidfd)
+		h.pidfd = -1
+	}
+}
+
+// take makes pid, a living child of ours, the program.
+func (h *helper) take(pid int) bool {
+	s, err := procfs.ReadStat(pid)
+	if err != nil {
+		return false
+	}
+	fd, err := procfs.OpenPidfd(pid, s.Start)
+	if err != nil {
+		return false
+	}
+	h.closePidfd()
+	h.pid, h.startTicks, h.pidfd = pid, s.Start, fd
+	return true
+}
