@@ -1,0 +1,224 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"taskmaster/lib/event"
+	"taskmaster/lib/statedir"
+)
+
+// A page is what a mail says: plain text, printable throughout.
+type page struct {
+	subject string
+	program string // for a header; "" when the mail tells of several
+	body    string
+}
+
+// How much a mail says when there is much to say.
+const (
+	mostMembers = 100 // instances named in one mail and group
+	mostGroups  = 50  // groups told in one mail
+)
+
+// compose writes the mail of one group, or of all that were held back.
+func (n *notifier) compose(now time.Time, groups []*group) page {
+	var b strings.Builder
+	p := page{subject: n.subject(groups)}
+	if len(groups) == 1 {
+		p.program = shown(groups[0].Name)
+	} else {
+		fmt.Fprintf(&b, "%d mails were held back, since no more than %d may be sent in an hour.\n"+
+			"This one says what would have been in them.\n\n", len(groups), n.MaxPerHour)
+	}
+	for i, g := range groups {
+		if i == mostGroups {
+			fmt.Fprintf(&b, "\nand of %s more: %s\n", plural(len(groups)-i, "program"),
+				clip(strings.Join(shownNames(groups[i:]), ", "), 4000))
+			break
+		}
+		if len(groups) > 1 {
+			fmt.Fprintf(&b, "%s\n\n", groupSubject(g))
+		}
+		writeGroup(&b, g, len(groups) == 1)
+	}
+	n.writeCommands(&b, groups)
+	n.writeFooter(&b, now, groups)
+	p.body = b.String()
+	return p
+}
+
+// writeGroup tells the story of a group: each member in trouble with all that
+// is known of it, then the events in their order.
+func writeGroup(b *strings.Builder, g *group, withOutput bool) {
+	told := 0
+	for _, word := range g.names() {
+		m := g.Members[word]
+		if m.Trouble == nil && !m.recovered() {
+			continue
+		}
+		if told++; told > mostMembers {
+			continue
+		}
+		writeMember(b, word, m, withOutput)
+	}
+	if told > mostMembers {
+		fmt.Fprintf(b, "and %s more\n\n", count(told-mostMembers, "process", "processes"))
+	}
+	writeTimeline(b, g.Story)
+}
+
+// row writes one "label   text" line of a member's table.
+func row(b *strings.Builder, label, text string) {
+	if text != "" {
+		fmt.Fprintf(b, "  %-10s %s\n", label, printable(text))
+	}
+}
+
+const clock = "Mon 2006-01-02 15:04:05 -0700"
+
+func writeMember(b *strings.Builder, word string, m *member, withOutput bool) {
+	if m.Trouble == nil {
+		fmt.Fprintf(b, "%s recovered: it %s since %s.\n\n", shown(word), phrase(&m.Now.Event), m.Now.Time.Local().Format(clock))
+		return
+	}
+	e := &m.Trouble.Event
+	fmt.Fprintf(b, "%s %s.\n\n", shown(word), printable(phrase(e)))
+	row(b, "cause", cause(e))
+	if m.Details != nil {
+		row(b, "command", with(m.Details.Command, "", ""))
+		row(b, "", m.Details.Missing)
+	}
+	row(b, "pid", e.Get("pid"))
+	writeTimes(b, e)
+	if exits := m.Counts[event.Exited]; exits > 1 {
+		row(b, "how often", fmt.Sprintf("%d times since the last mail", exits))
+	}
+	row(b, "restarts", fmt.Sprint(m.Restarts))
+	if left := e.Int("left"); left > 0 {
+		row(b, "left", count(left, "process that it left behind was", "processes that it left behind were")+" ended")
+	}
+	row(b, "also said", allPairs(e, toldKeys))
+	row(b, "next", nextInFull(m))
+	b.WriteByte('\n')
+	if withOutput && m.Details != nil {
+		for i := range m.Details.Outputs {
+			writeOutput(b, &m.Details.Outputs[i])
+		}
+	}
+}
+
+// toldKeys are those that phrase and the table of a member have told.
+var toldKeys = map[string]bool{"pid": true, "code": true, "signal": true, "core": true, "expected": true,
+	"uptime": true, "left": true, "try": true, "wait": true, "reason": true, "cut": true}
+
+// writeTimes tells when the process began and ended. An event with uptime= is
+// an end.
+func writeTimes(b *strings.Builder, e *event.Event) {
+	var d time.Duration
+	text := e.Get("uptime")
+	if text == "" || setDuration(&d, text) != nil {
+		row(b, "time", e.Time.Local().Format(clock))
+		return
+	}
+	row(b, "started", e.Time.Add(-d).Local().Format(clock))
+	row(b, "ended", e.Time.Local().Format(clock))
+	row(b, "uptime", seconds(text))
+}
+
+// nextInFull is next for the body: with the time, and what it means.
+func nextInFull(m *member) string {
+	at := m.Now.Time.Local().Format("15:04:05")
+	switch m.Now.Kind {
+	case event.Running, event.Healthy:
+		return "it is running again since " + at
+	case event.Starting:
+		return fmt.Sprintf("it was started again at %s (pid %s), but is not RUNNING yet", at, m.Now.Get("pid"))
+	case event.Backoff:
+		return fmt.Sprintf("restart %s, next try in %s from %s", value(&m.Now.Event, "try", "?"), seconds(m.Now.Get("wait")), at)
+	case event.Fatal:
+		return with("taskmaster gave up", " after try ", m.Now.Get("try")) + ": it stays down until someone starts it"
+	case event.Stopping, event.Stopped, event.Killed:
+		return "it was stopped at " + at
+	case event.Exited:
+		return "nothing: it was not started again so far"
+	}
+	return ""
+}
+
+// writeOutput shows the end of an output, each line behind a bar, so that
+// nothing a program prints looks like a part of the mail.
+func writeOutput(b *strings.Builder, o *output) {
+	fmt.Fprintf(b, "  %s\n", o.title())
+	for _, text := range o.Lines {
+		fmt.Fprintf(b, "  | %s\n", text)
+	}
+	b.WriteByte('\n')
+}
+
+// writeTimeline lists the events of the story, of a long one the first and
+// the last.
+func writeTimeline(b *strings.Builder, s *story) {
+	fmt.Fprintf(b, "%s:\n", plural(s.Count, "event"))
+	for _, r := range s.First {
+		writeEvent(b, &r.Event)
+	}
+	if s.folded() > 0 {
+		fmt.Fprintf(b, "  ... %s more, not listed ...\n", plural(s.folded(), "event"))
+	}
+	for _, r := range s.Last {
+		writeEvent(b, &r.Event)
+	}
+	b.WriteByte('\n')
+}
+
+func writeEvent(b *strings.Builder, e *event.Event) {
+	fmt.Fprintf(b, "  %s  %s %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), printable(e.Name), printable(phrase(e)))
+}
+
+// writeCommands lists what to type next. Without a state directory there is
+// no tmd to talk to.
+func (n *notifier) writeCommands(b *strings.Builder, groups []*group) {
+	if n.State == "" {
+		return
+	}
+	tmctl := "tmctl"
+	if n.State != statedir.Default() {
+		tmctl += " -d " + shellWords([]string{n.State})
+	}
+	b.WriteString("What to type next:\n")
+	if len(groups) > 1 {
+		fmt.Fprintf(b, "  %s status\n  %s log -n 100\n\n", tmctl, tmctl)
+		return
+	}
+	g := groups[0]
+	if g.Name == event.Daemon {
+		fmt.Fprintf(b, "  %s reload -n\n  %s log -n 100\n\n", tmctl, tmctl)
+		return
+	}
+	fmt.Fprintf(b, "  %s status %s\n", tmctl, shellWords([]string{shown(g.Name)}))
+	for i, word := range g.names() {
+		if i == 3 {
+			break
+		}
+		name := shellWords([]string{shown(word)})
+		if g.Members[word].Now.Kind == event.Fatal {
+			fmt.Fprintf(b, "  %s start %s\n", tmctl, name)
+		}
+		fmt.Fprintf(b, "  %s tail -n 100 %s stderr\n", tmctl, name)
+	}
+	fmt.Fprintf(b, "  %s log -n 100\n\n", tmctl)
+}
+
+// writeFooter says by which rules the mail came, and what the reader will not
+// hear for a while.
+func (n *notifier) writeFooter(b *strings.Builder, now time.Time, groups []*group) {
+	fmt.Fprintf(b, "-- \ntmmail on %s: what happens to a program goes into one mail, and the next one\n"+
+		"about it comes no sooner than %s later.\n", n.Host, span(n.GroupInterval))
+	if n.hour.left(now) == 0 {
+		fmt.Fprintf(b, "This is the last of %s that may be sent in an hour: what happens before\n"+
+			"%s is told after it.\n", plural(n.MaxPerHour, "mail"), n.hour.opens().Local().Format("15:04:05"))
+	}
+	fmt.Fprintf(b, "Story %s, %s.\n", groups[0].Story.ID, now.Local().Format(clock))
+}

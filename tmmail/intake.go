@@ -1,0 +1,150 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// chunk is how much of the input is looked at in one piece, in bytes.
+const chunk = 64 << 10
+
+// An intake reads standard input and, when that is a pipe, takes nothing from
+// it that is not yet in the spool: it looks at a copy, made by tee(2), and
+// takes the same count away when the events are safe. So SIGKILL at any
+// moment loses no event that is in a pipe which outlives tmmail, as tmd's
+// does.
+type intake struct {
+	fd     int
+	pipe   bool
+	copyR  int // the private pipe that tee(2) fills
+	copyW  int
+	buf    []byte
+	peeked int           // bytes looked at and not taken yet
+	ready  chan struct{} // there is something to read, or the end
+	again  chan struct{} // look for more
+}
+
+// newIntake watches fd. A pipe is enlarged to 1 MiB as far as the system
+// allows, so that a burst fits while the disk is slow (fcntl(2), F_SETPIPE_SZ).
+func newIntake(fd int) (*intake, error) {
+	in := &intake{fd: fd, buf: make([]byte, chunk), ready: make(chan struct{}), again: make(chan struct{})}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err == nil {
+		in.pipe = true
+		unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 1<<20)
+		var ends [2]int
+		if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+			return nil, err
+		}
+		in.copyR, in.copyW = ends[0], ends[1]
+	}
+	return in, nil
+}
+
+// watch says on ready when there is input, and waits for again. It is a
+// goroutine of its own, since poll(2) blocks.
+func (in *intake) watch() {
+	for {
+		fds := []unix.PollFd{{Fd: int32(in.fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, -1); err == unix.EINTR {
+			continue
+		}
+		in.ready <- struct{}{}
+		<-in.again
+	}
+}
+
+// peek returns what there is to read, at most a chunk. The error is io.EOF at
+// the end, or that of the system. Nothing yet is nil without an error.
+func (in *intake) peek() ([]byte, error) {
+	if !in.pipe {
+		n, err := retry(func() (int, error) { return unix.Read(in.fd, in.buf) })
+		return in.result(n, err)
+	}
+	n, err := retry(func() (int, error) {
+		n, err := unix.Tee(in.fd, in.copyW, chunk, unix.SPLICE_F_NONBLOCK)
+		return int(n), err
+	})
+	for got := 0; err == nil && got < n; {
+		var m int
+		m, err = retry(func() (int, error) { return unix.Read(in.copyR, in.buf[got:n]) })
+		got += m
+	}
+	in.peeked = n
+	return in.result(n, err)
+}
+
+func (in *intake) result(n int, err error) ([]byte, error) {
+	switch {
+	case err == unix.EAGAIN:
+		in.peeked = 0
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, io.EOF
+	}
+	return in.buf[:n], nil
+}
+
+// take removes from the pipe what was looked at.
+func (in *intake) take() error {
+	if !in.pipe {
+		return nil
+	}
+	for in.peeked > 0 {
+		n, err := retry(func() (int, error) { return unix.Read(in.fd, in.buf[:in.peeked]) })
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errors.New("someone else reads from the same pipe")
+		}
+		in.peeked -= n
+	}
+	return nil
+}
+
+// holds is how many bytes a pipe holds; 0 when the input is none.
+func (in *intake) holds() int {
+	if !in.pipe {
+		return 0
+	}
+	n, err := unix.IoctlGetInt(in.fd, unix.TIOCINQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func retry(call func() (int, error)) (int, error) {
+	for {
+		if n, err := call(); err != unix.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+// markOf names a chunk of input by its length and sum. Groups remember the
+// one they took in last, so that a tmmail which finds it again in the pipe,
+// its predecessor having died just before taking it away, skips it.
+func markOf(piece []byte) string {
+	sum := sha256.Sum256(piece)
+	return strconv.Itoa(len(piece)) + ":" + hex.EncodeToString(sum[:12])
+}
+
+// marked reports whether input begins with the chunk that mark names, and
+// returns its length.
+func marked(input []byte, mark string) (int, bool) {
+	length, _, _ := strings.Cut(mark, ":")
+	n, err := strconv.Atoi(length)
+	if err != nil || n < 1 || n > len(input) {
+		return 0, false
+	}
+	return n, markOf(input[:n]) == mark
+}

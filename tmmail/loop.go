@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"taskmaster/lib/die"
+)
+
+// A loop drives a notifier: it waits for input, signals, the outcome of a
+// delivery and the one deadline, and for nothing else.
+type loop struct {
+	n        *notifier
+	in       *intake
+	outcomes chan delivery
+	held     bool // a chunk was taken in, but is not safe in the spool yet
+	fresh    bool // no chunk was taken in yet
+}
+
+// run works until the input ends or SIGTERM comes, and returns the exit code.
+func run(s *settings, sp spool) int {
+	in, err := newIntake(0)
+	if err != nil {
+		die.Fatal(die.Temporary, "unable to prepare standard input", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	l := &loop{in: in, fresh: true, outcomes: make(chan delivery, 1)}
+	l.n = newNotifier(time.Now(), s, sp)
+	l.n.send = func(letter *letter) {
+		go func() {
+			defer die.OnPanic()
+			l.outcomes <- deliver(ctx, s, letter, func(string) {})
+		}()
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	go in.watch()
+	return l.work(signals)
+}
+
+func (l *loop) work(signals <-chan os.Signal) int {
+	timer := time.NewTimer(0)
+	for {
+		now := time.Now()
+		l.n.wake(now)
+		l.release()
+		if l.n.done() {
+			return l.farewell()
+		}
+		timer.Stop()
+		if at := l.n.deadline(now); !at.IsZero() {
+			timer.Reset(time.Until(at))
+		}
+		select {
+		case <-l.in.ready:
+			l.read()
+		case d := <-l.outcomes:
+			l.n.settle(time.Now(), d)
+		case sig := <-signals:
+			if sig != syscall.SIGALRM {
+				l.drain()
+				return l.farewell()
+			}
+			l.n.tryAll()
+		case <-timer.C:
+		}
+	}
+}
+
+// read takes in a chunk. At the end of the input it is not asked for more.
+func (l *loop) read() {
+	piece, err := l.in.peek()
+	if err == io.EOF {
+		l.n.close()
+		return
+	}
+	if err != nil {
+		die.Warn("unable to read standard input", err)
+		l.n.close()
+		return
+	}
+	again := false
+	if l.fresh && len(piece) > 0 {
+		l.fresh = false
+		if length, ok := l.n.takenBefore(piece); ok {
+			piece, again = piece[:length], true
+			l.in.peeked = length
+		}
+	}
+	l.n.takeIn(time.Now(), piece, again)
+	l.held = true
+	l.release()
+}
+
+// release takes the chunk from the pipe once it is safe, and asks for more.
+// As long as the spool refuses, the pipe keeps what it has.
+func (l *loop) release() {
+	if !l.held || !l.n.safe() {
+		return
+	}
+	l.held = false
+	if err := l.in.take(); err != nil {
+		die.Warn("unable to read standard input", err)
+	}
+	l.in.again <- struct{}{}
+}
+
+// drain takes in what a pipe holds at the moment of SIGTERM, since its writer
+// believes it delivered.
+func (l *loop) drain() {
+	for left := l.in.holds(); left > 0 && l.n.safe(); {
+		piece, err := l.in.peek()
+		if err != nil || len(piece) == 0 {
+			return
+		}
+		left -= len(piece)
+		l.n.takeIn(time.Now(), piece, false)
+		if !l.n.safe() || l.in.take() != nil {
+			return
+		}
+	}
+}
+
+// farewell says what stays behind and returns the exit code.
+func (l *loop) farewell() int {
+	if l.n.notEvents > 1 {
+		die.Warn(fmt.Sprintf("%d lines were no events, skipped", l.n.notEvents), nil)
+	}
+	if l.n.lines.TooLong > 0 {
+		die.Warn(fmt.Sprintf("%s longer than an event can be, skipped", plural(l.n.lines.TooLong, "line")), nil)
+	}
+	if !l.n.safe() {
+		die.Warn("the spool could not be written, what was new is lost", nil)
+		return die.Temporary
+	}
+	if !l.n.empty() {
+		return die.Temporary
+	}
+	return die.OK
+}
