@@ -1,0 +1,206 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errNotRegular says that FILE is a directory, device, socket or FIFO.
+var errNotRegular = errors.New("not a regular file")
+
+// A current is the file that lines are written to now.
+//
+// It is not open with O_APPEND, which splice(2) refuses. The end of the file
+// is asked for before each chunk instead, so a file that somebody truncated
+// goes on at its new end, but what such a copytruncate copies and cuts off is
+// not safe: SIGALRM and SIGHUP are the ways to rotate from outside.
+type current struct {
+	path    string
+	fd      int // -1 while there is none
+	inode   uint64
+	size    int64
+	midLine bool // its last byte is not a newline
+	born    time.Time
+	file    ownership // what a successor gets as well
+	dir     ownership
+}
+
+// newCurrent names the file; use opens it.
+func newCurrent(path string) *current { return &current{path: path, fd: -1} }
+
+// use makes the file ready to be written to: opens it, makes it when it is
+// missing, its directories too, and finds its end. fresh says that it was not
+// open before, removed that it was and somebody deleted it.
+func (c *current) use() (fresh, removed bool, err error) {
+	if c.fd >= 0 {
+		removed, err = c.findEnd()
+		if !removed || err != nil {
+			return false, removed, err
+		}
+		c.close()
+	}
+	return true, removed, c.open()
+}
+
+// findEnd asks for the size, since others may cut or append to the file.
+func (c *current) findEnd() (removed bool, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(c.fd, &st); err != nil {
+		return false, err
+	}
+	if st.Size != c.size {
+		c.size = st.Size
+		c.readLast()
+	}
+	return st.Nlink == 0, nil
+}
+
+// readLast finds out whether the file ends inside a line.
+func (c *current) readLast() {
+	var last [1]byte
+	c.midLine = false
+	if c.size > 0 {
+		n, err := unix.Pread(c.fd, last[:], c.size-1)
+		c.midLine = n == 1 && err == nil && last[0] != '\n'
+	}
+}
+
+func (c *current) open() error {
+	fd, made, err := openFile(c.path)
+	if err == unix.ENOENT {
+		if err := c.dir.makeDir(parent(c.path)); err != nil {
+			return err
+		}
+		fd, made, err = openFile(c.path)
+	}
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		unix.Close(fd)
+		return errNotRegular
+	}
+	if made {
+		c.file.apply(fd)
+	} else {
+		c.file.remember(&st)
+	}
+	c.close()
+	c.fd, c.inode, c.size = fd, st.Ino, st.Size
+	c.born = birth(fd, &st)
+	c.readLast()
+	c.rememberDir()
+	return nil
+}
+
+// openFile opens a log file, or makes it with mode 0644 & ~umask. In a
+// directory where others may put things a symbolic link is refused.
+func openFile(path string) (fd int, made bool, err error) {
+	flags := unix.O_RDWR | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	if !trusted(parent(path)) {
+		flags |= unix.O_NOFOLLOW
+	}
+	fd, err = unix.Open(path, flags, 0)
+	if err != unix.ENOENT {
+		return fd, false, err
+	}
+	fd, err = unix.Open(path, flags|unix.O_CREAT|unix.O_EXCL, 0o644)
+	if err != unix.EEXIST {
+		return fd, true, err
+	}
+	// Somebody else just made it, or it is a link to a file yet to be made.
+	fd, err = unix.Open(path, flags|unix.O_CREAT, 0o644)
+	return fd, false, err
+}
+
+// birth is when the file was made, statx(2), or last changed on a file system
+// that does not know.
+func birth(fd int, st *unix.Stat_t) time.Time {
+	var stx unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &stx)
+	if err == nil && stx.Mask&unix.STATX_BTIME != 0 {
+		return time.Unix(stx.Btime.Sec, int64(stx.Btime.Nsec))
+	}
+	return time.Unix(st.Mtim.Unix())
+}
+
+// write appends text, all of it or nothing: what a full disk cut off is taken
+// back, so that the file never shows a part of what the input still holds.
+func (c *current) write(text []byte) error {
+	for done := 0; done < len(text); {
+		n, err := unix.Pwrite(c.fd, text[done:], c.size+int64(done))
+		if err == unix.EINTR {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = unix.ENOSPC
+		}
+		if err != nil {
+			if done > 0 {
+				unix.Ftruncate(c.fd, c.size)
+			}
+			return err
+		}
+		done += n
+	}
+	c.size += int64(len(text))
+	c.midLine = text[len(text)-1] != '\n'
+	return nil
+}
+
+// grown counts in what was spliced to the end.
+func (c *current) grown(n int) {
+	c.size += int64(n)
+	c.readLast()
+}
+
+// cutToLine takes the beginning of an unfinished last line out of the file
+// again, when the rest of it is going to be dropped. A beginning of more than
+// a chunk stays.
+func (c *current) cutToLine() {
+	if !c.midLine {
+		return
+	}
+	start := max(0, c.size-chunk)
+	buf := make([]byte, c.size-start)
+	if n, err := unix.Pread(c.fd, buf, start); n < len(buf) || err != nil {
+		return
+	}
+	for end := len(buf); end > 0; end-- {
+		if buf[end-1] == '\n' {
+			c.cut(start + int64(end))
+			return
+		}
+	}
+	if start == 0 {
+		c.cut(0)
+	}
+}
+
+func (c *current) cut(size int64) {
+	if unix.Ftruncate(c.fd, size) == nil {
+		c.size, c.midLine = size, false
+	}
+}
+
+// named says whether the path still names this file: logrotate may have moved
+// it away.
+func (c *current) named() bool {
+	var named, held unix.Stat_t
+	return c.fd >= 0 && unix.Stat(c.path, &named) == nil && unix.Fstat(c.fd, &held) == nil &&
+		named.Ino == held.Ino && named.Dev == held.Dev
+}
+
+func (c *current) close() {
+	if c.fd >= 0 {
+		unix.Close(c.fd)
+		c.fd = -1
+	}
+}

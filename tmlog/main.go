@@ -1,0 +1,92 @@
+// Tmlog writes the lines of its standard input to a file that it rotates.
+//
+// What sets it apart from multilog, s6-log and svlogd is the order of things:
+// it never takes from the pipe what it has not written. Plain lines go from
+// the pipe to the file by splice(2), which moves each byte exactly once
+// whatever happens to the process. Lines that get a time, a prefix or are
+// selected are looked at with tee(2), written, and only then taken. A pipe
+// that somebody else keeps open, as tmd's programs do, thus loses nothing by
+// the death of tmlog, and the next one goes on where it stopped.
+//
+// It is one loop without threads of its own work: logger.go decides what comes
+// next, and waits in one place for input, a signal or one deadline. pipe.go
+// and stream.go are the input, current.go the file, backups.go its former
+// selves, full.go what is done when it cannot be written.
+//
+// The manual is tmlog(8).
+package main
+
+import (
+	"errors"
+	"os"
+
+	"taskmaster/lib/die"
+
+	"golang.org/x/sys/unix"
+)
+
+// eventsVariable names, in the environment, the FIFO that tmd reads events from.
+const eventsVariable = "TM_EVENTS"
+
+func main() {
+	die.Name = "tmlog"
+	defer die.OnPanic()
+	moveStderr()
+	opt, err := parseOptions(os.Args[1:])
+	if err != nil {
+		die.UsageError(err.Error(), synopsis)
+	}
+	l, code, err := open(opt)
+	if err != nil {
+		die.Fatal(code, err.Error(), nil)
+	}
+	os.Exit(l.run())
+}
+
+// moveStderr makes messages go to a copy of descriptor 2: a broken pipe there
+// must not end the log.
+func moveStderr() {
+	if fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 10); err == nil {
+		die.Stderr = fd
+	}
+}
+
+// open takes everything that the main loop needs; code goes with err.
+func open(opt options) (l *logger, code int, err error) {
+	mail, err := newMailbox()
+	if err != nil {
+		return nil, die.Temporary, errors.New("unable to make an eventfd: " + die.Reason(err))
+	}
+	mail.listen()
+	in, err := openSource(0)
+	if err != nil {
+		return nil, die.Temporary, errors.New("unable to use standard input: " + die.Reason(err))
+	}
+	l = newLogger(opt, in, mail)
+	l.lock, err = takeLock(opt.path)
+	if err == unix.ENOENT {
+		if err = l.out.dir.makeDir(parent(opt.path)); err == nil {
+			l.lock, err = takeLock(opt.path)
+		}
+	}
+	switch {
+	case err == unix.EWOULDBLOCK:
+		return nil, die.Temporary, errors.New("unable to lock " + opt.path + ": another tmlog writes it")
+	case err != nil:
+		return nil, codeOf(err), errors.New("unable to open " + lockPath(opt.path) + ": " + die.Reason(err))
+	}
+	if err := l.use(); err != nil && !noSpace(err) {
+		return nil, codeOf(err), errors.New("unable to open " + opt.path + ": " + die.Reason(err))
+	}
+	l.tidy()
+	return l, die.OK, nil
+}
+
+// codeOf tells an error that only another FILE will mend from the others.
+func codeOf(err error) int {
+	switch err {
+	case errNotRegular, unix.EISDIR, unix.ENOTDIR, unix.ENAMETOOLONG, unix.ELOOP:
+		return die.Usage
+	}
+	return die.Temporary
+}

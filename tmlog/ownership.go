@@ -1,0 +1,82 @@
+package main
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// An ownership is the mode and owner that a file or directory had, for the
+// one that is made in its place.
+type ownership struct {
+	known    bool
+	mode     uint32
+	uid, gid int
+}
+
+func (o *ownership) remember(st *unix.Stat_t) {
+	*o = ownership{true, st.Mode & 0o7777, int(st.Uid), int(st.Gid)}
+}
+
+// apply gives them to an open file, as far as this process may.
+func (o *ownership) apply(fd int) {
+	if o.known {
+		unix.Fchown(fd, o.uid, o.gid)
+		unix.Fchmod(fd, o.mode)
+	}
+}
+
+func parent(path string) string { return filepath.Dir(path) }
+
+// makeDir makes a missing directory and those above it, 0755 & ~umask, or as
+// the directory was before somebody removed it.
+func (o *ownership) makeDir(dir string) error {
+	if err := makeDirs(dir); err != nil {
+		return err
+	}
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	o.apply(fd)
+	return unix.Close(fd)
+}
+
+func makeDirs(dir string) error {
+	err := unix.Mkdir(dir, 0o755)
+	if err == unix.ENOENT {
+		if err := makeDirs(parent(dir)); err != nil {
+			return err
+		}
+		err = unix.Mkdir(dir, 0o755)
+	}
+	if err == unix.EEXIST {
+		return nil
+	}
+	return err
+}
+
+func (c *current) rememberDir() {
+	var st unix.Stat_t
+	if unix.Stat(parent(c.path), &st) == nil {
+		c.dir.remember(&st)
+	}
+}
+
+// trusted says that nobody but root and the caller can put anything into the
+// directory or any above it.
+func trusted(dir string) bool {
+	for {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) != nil {
+			return false
+		}
+		if st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != unix.Geteuid() {
+			return false
+		}
+		if dir == "/" {
+			return true
+		}
+		dir = parent(dir)
+	}
+}
