@@ -15,6 +15,13 @@ type account struct {
 	known bool
 }
 
+// A group is one of the system, found in the same way.
+type group struct {
+	name  string
+	gid   int
+	known bool
+}
+
 func (b *builder) readUser(v value) string {
 	if v.isNull() {
 		return inherited
@@ -29,13 +36,8 @@ func (b *builder) readUser(v value) string {
 	}
 	found := b.account(name)
 	if !found.known {
-		_, hasGroup := b.fields["group"]
-		uid, err := strconv.ParseUint(name, 10, 31)
-		if err != nil || !hasGroup || b.fields["group"].isNull() {
-			b.bad(v, "no user %s", quoted(name))
-			return inherited
-		}
-		found = account{User: User{Name: name, Home: "/", UID: int(uid), GID: -1}}
+		b.bad(v, "no user %s", quoted(name))
+		return inherited
 	}
 	b.in.User = new(User)
 	*b.in.User = found.User
@@ -58,35 +60,28 @@ func (b *builder) readGroup(v value) string {
 		b.bad(v, "only root can run a program as another group")
 		return inherited
 	}
-	gid, ok := b.groupID(name)
-	if !ok {
+	g := b.group(name)
+	if !g.known {
 		b.bad(v, "no group %s", quoted(name))
 		return inherited
 	}
 	if b.in.User == nil {
 		b.in.User = &User{UID: b.opts.UID}
 	}
-	b.in.User.GID = gid
-	if !slices.Contains(b.in.User.Groups, gid) {
-		b.in.User.Groups = append([]int{gid}, b.in.User.Groups...)
+	b.in.User.GID = g.gid
+	if !slices.Contains(b.in.User.Groups, g.gid) {
+		b.in.User.Groups = append([]int{g.gid}, b.in.User.Groups...)
 	}
-	return b.showGroup(gid)
+	return b.showGroup(g.gid)
 }
 
 // showGroup names a group with its number, so that a change of either is one.
 func (l *loader) showGroup(gid int) string {
-	number := strconv.Itoa(gid)
-	name, ok := l.groupNames[gid]
-	if !ok {
-		name = number
-		if g, err := user.LookupGroupId(number); err == nil {
-			name = g.Name
-		} else if fields := l.getent("group", number, 3); fields != nil {
-			name = fields[0]
-		}
-		l.groupNames[gid] = name
+	g := l.group(strconv.Itoa(gid))
+	if !g.known {
+		g.name = strconv.Itoa(gid)
 	}
-	return fmt.Sprintf("%s (%d)", quoteWord(name), gid)
+	return fmt.Sprintf("%s (%d)", quoteWord(g.name), gid)
 }
 
 // account looks a user up by name, else by number. Each is looked up once
@@ -162,16 +157,21 @@ func newAccount(name, uid, gid, home string, groups []string) account {
 	return a
 }
 
-// groupID looks a group up by name, else by number.
-func (l *loader) groupID(name string) (int, bool) {
-	text := ""
+// group looks a group up by name, else by number, once for a configuration.
+func (l *loader) group(name string) group {
+	if g, ok := l.groups[name]; ok {
+		return g
+	}
+	found, text := "", ""
 	if g, err := user.LookupGroup(name); err == nil {
-		text = g.Gid
+		found, text = g.Name, g.Gid
+	} else if g, err := user.LookupGroupId(name); err == nil {
+		found, text = g.Name, g.Gid
 	} else if fields := l.getent("group", name, 3); fields != nil {
-		text = fields[2]
-	} else {
-		text = name
+		found, text = fields[0], fields[2]
 	}
 	gid, err := strconv.ParseUint(text, 10, 31)
-	return int(gid), err == nil
+	g := group{found, int(gid), err == nil}
+	l.groups[name] = g
+	return g
 }

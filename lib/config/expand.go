@@ -17,79 +17,78 @@ type scope struct {
 	varies  bool      // an expansion differs between the instances of a program
 }
 
-// expansion is one use of a variable, as in Python's % operator: a name, a
-// flag, a width and a conversion.
-var expansion = regexp.MustCompile(`^%\(([^()%]*)\)(0?)([0-9]{0,2})([sd])`)
+// expansion is one use of a variable after its percent sign, as in Python's
+// % operator: a name, a flag, a width and a conversion.
+var expansion = regexp.MustCompile(`^\(([^()%]*)\)(0?)([0-9]{0,2})([sd])`)
 
 // expand replaces the %(NAME)s in text, the scalar v or a part of it, as
-// Supervisor does; `%%` is a percent sign, and any other is a mistake.
-func (s *scope) expand(v value, text string) string {
-	if !strings.Contains(text, "%") {
-		return text
-	}
+// Supervisor does; `%%` is a percent sign, and any other a mistake, which is
+// reported.
+func (s *scope) expand(v value, text string) (expanded string, ok bool) {
 	var out strings.Builder
-	for len(text) > 0 {
-		at := strings.IndexByte(text, '%')
-		if at < 0 {
-			out.WriteString(text)
-			break
+	for {
+		plain, rest, found := strings.Cut(text, "%")
+		out.WriteString(plain)
+		if !found {
+			return out.String(), true
 		}
-		out.WriteString(text[:at])
-		text = text[at:]
-		if strings.HasPrefix(text, "%%") {
+		if after, escaped := strings.CutPrefix(rest, "%"); escaped {
 			out.WriteByte('%')
-			text = text[2:]
+			text = after
 			continue
 		}
-		use := expansion.FindStringSubmatch(text)
+		use := expansion.FindStringSubmatch(rest)
 		if use == nil {
-			s.bad(v, "%s is no expansion like %%(name)s or %%(process_num)02d: write %%%% for a percent sign", quoted(firstWord(text)))
-			return out.String()
+			s.bad(v, "%s is no expansion like %%(name)s or %%(process_num)02d: write %%%% for a percent sign", quoted("%"+firstWord(rest)))
+			return "", false
 		}
-		one := s.one(v, use)
-		if !s.spend(len(one)) {
-			return ""
+		one, ok := s.one(v, use)
+		if !ok || !s.spend(len(one)) {
+			return "", false
 		}
 		out.WriteString(one)
-		text = text[len(use[0]):]
+		text = rest[len(use[0]):]
 	}
-	return out.String()
 }
 
-// expandText reads a scalar and expands it.
-func (s *scope) expandText(v value) string { return s.expand(v, s.text(v)) }
+// expandText reads a scalar and expands it. It is "" after a mistake.
+func (s *scope) expandText(v value) string {
+	text, _ := s.expand(v, s.text(v))
+	return text
+}
 
-// expandWord reads a scalar that must not be empty, and expands it.
+// expandWord reads a scalar that must not be empty, and expands it. It is ""
+// after a mistake only.
 func (s *scope) expandWord(v value) string {
 	text := s.word(v)
 	if text == "" {
 		return ""
 	}
-	before := len(s.mistakes)
-	if text = s.expand(v, text); text == "" && len(s.mistakes) == before {
+	text, ok := s.expand(v, text)
+	if ok && text == "" {
 		s.bad(v, "empty when expanded")
 	}
 	return text
 }
 
 // one formats one use of a variable: whole, name, flag, width, conversion.
-func (s *scope) one(v value, use []string) string {
-	text, ok := s.variable(v, use[1])
+func (s *scope) one(v value, use []string) (text string, ok bool) {
+	text, ok = s.variable(v, use[1])
 	if !ok {
-		return ""
+		return "", false
 	}
 	pad := " "
 	if use[4] == "d" {
 		if use[1] != "process_num" {
-			s.bad(v, "%s: only process_num is a number, write %%(%s)s", use[0], use[1])
-			return ""
+			s.bad(v, "%%%s: only process_num is a number, write %%(%s)s", use[0], use[1])
+			return "", false
 		}
 		if use[2] != "" {
 			pad = "0"
 		}
 	}
 	width, _ := strconv.Atoi(use[3])
-	return strings.Repeat(pad, max(0, width-len(text))) + text
+	return strings.Repeat(pad, max(0, width-len(text))) + text, true
 }
 
 // variable returns what a name stands for, or reports that it is unknown.

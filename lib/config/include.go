@@ -7,10 +7,7 @@ import (
 	"strings"
 )
 
-var (
-	globMeta = regexp.MustCompile(`[*?[\\]`)
-	globFree = regexp.MustCompile(`[*?[\\]`)
-)
+var globMeta = regexp.MustCompile(`[*?[\\]`)
 
 // included reads the files that one item of `include:` names and returns
 // their `programs:` maps. A pattern is relative to the file that it stands
@@ -29,7 +26,7 @@ func (l *loader) included(item value) []value {
 	if !globMeta.MatchString(pattern) {
 		return l.includeFile(filepath.Join(dir, pattern), item)
 	}
-	matches, err := filepath.Glob(filepath.Join(globFree.ReplaceAllString(dir, `\$0`), pattern))
+	matches, err := filepath.Glob(filepath.Join(globMeta.ReplaceAllString(dir, `\$0`), pattern))
 	if err != nil {
 		l.bad(item, "%s is not a pattern: a [ is never closed", quoted(pattern))
 		return nil

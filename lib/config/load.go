@@ -28,7 +28,7 @@ type loader struct {
 	claims       map[string]claim // who writes which path
 	dependencies []dependency     // every item of an after:
 	accounts     map[string]account
-	groupNames   map[int]string
+	groups       map[string]group
 }
 
 // Load reads the configuration at path, with the files that it includes, and
@@ -50,7 +50,7 @@ func Load(path string, o Options) (*File, Mistakes) {
 	}
 	l := &loader{
 		report: newReport(), opts: o,
-		claims: map[string]claim{}, accounts: map[string]account{}, groupNames: map[int]string{},
+		claims: map[string]claim{}, accounts: map[string]account{}, groups: map[string]group{},
 	}
 	file := l.load(path)
 	if len(l.mistakes) > 0 {

@@ -96,16 +96,7 @@ func (s *scope) mailAddress(v value) string {
 
 func (s *scope) mailServer(v value) string {
 	text := s.expandWord(v)
-	if text == "" {
-		return ""
-	}
-	host, _, problem := splitAddress(text, 1)
-	if problem == "" && host == "" {
-		problem = "no host before the port"
-	}
-	if problem != "" {
-		s.bad(v, "%s: %s; like localhost:25 or smtp.example.org:587", quoted(text), problem)
-	}
+	s.checkAddress(v, text, 1)
 	return text
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"taskmaster/lib/signame"
@@ -25,12 +26,13 @@ func (b *builder) readAutostart(v value) string {
 }
 
 func (b *builder) readAutorestart(v value) string {
-	b.in.Autorestart = "unexpected"
-	switch b.choice(v, "always", "never", "unexpected", "true", "false") {
-	case "always", "true":
+	switch on, is := booleanOf(v); {
+	case is && on:
 		b.in.Autorestart = "always"
-	case "never", "false":
+	case is:
 		b.in.Autorestart = "never"
+	default:
+		b.in.Autorestart = b.choice(v, "unexpected", "always", "never")
 	}
 	return b.in.Autorestart
 }
@@ -66,7 +68,7 @@ func (b *builder) readStopSignal(v value) string {
 	}
 	sig, ok := signame.Parse(text)
 	if !ok {
-		b.bad(v, "no signal %s%s", quoted(text), didYouMean(text, signame.All()))
+		b.bad(v, "no signal %s%s", quoted(text), didYouMean(strings.TrimPrefix(strings.ToUpper(text), "SIG"), signame.All()))
 		return ""
 	}
 	b.in.StopSignal = int(sig)

@@ -99,9 +99,7 @@ func (b *builder) target(p *Probe, v value) string {
 		return quoteWords(p.Cmd)
 	case "tcp":
 		p.Target = b.expandWord(v)
-		if host, _, problem := splitAddress(p.Target, 1); p.Target != "" && (problem != "" || host == "") {
-			b.bad(v, "%s: expected HOST:PORT, like 127.0.0.1:8080%s", quoted(p.Target), after(problem))
-		}
+		b.checkAddress(v, p.Target, 1)
 	case "http":
 		p.Target = b.expandWord(v)
 		if problem := checkURL(p.Target); p.Target != "" && problem != "" {
@@ -109,14 +107,6 @@ func (b *builder) target(p *Probe, v value) string {
 		}
 	}
 	return quoteWord(p.Target)
-}
-
-// after appends a reason to a sentence.
-func after(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return ": " + reason
 }
 
 // checkURL returns what keeps text from being probed by an HTTP GET.

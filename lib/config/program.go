@@ -129,7 +129,7 @@ const maxName = 48 // bytes of a program's name; the instance's number comes on 
 func (l *loader) checkName(s setting) {
 	switch {
 	case !programName.MatchString(s.name):
-		l.mistakeAt(s.value, s.at, fmt.Sprintf("%s cannot name a program: use letters, digits, _, - and ., and begin with none of the last two", quoted(s.name)))
+		l.mistakeAt(s.value, s.at, fmt.Sprintf("%s cannot name a program: it is made of letters, digits, _ . and -, and begins with none of the last two", quoted(s.name)))
 	case len(s.name) > maxName:
 		l.mistakeAt(s.value, s.at, fmt.Sprintf("%s cannot name a program: longer than %d bytes", quoted(s.name), maxName))
 	case s.name == "all":
@@ -143,7 +143,7 @@ func (l *loader) readProgram(s setting, defaults map[string]value) *Program {
 	p := &Program{Name: s.name, File: s.src.path, Line: s.at.Line}
 	own := l.programFields(s.value)
 	fields := layered(defaults, own)
-	if _, ok := fields["cmd"]; !ok && s.isMap() {
+	if _, ok := fields["cmd"]; !ok && (s.isMap() || s.isNull()) {
 		l.mistakeAt(s.value, s.at, s.name+": no cmd: every program needs one")
 	}
 	before := len(l.mistakes)

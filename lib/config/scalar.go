@@ -28,15 +28,24 @@ func (l *loader) word(v value) string {
 	return l.text(v)
 }
 
-// boolean reads true or false, or as YAML 1.1 has it yes, no, on or off.
+// booleanOf tells which truth value v is, if it is one: true or false, or as
+// YAML 1.1 has it yes, no, on or off, in any case but without quotes.
+func booleanOf(v value) (on, is bool) {
+	if v.isQuoted() || v.isMap() || v.isList() {
+		return false, false
+	}
+	switch strings.ToLower(v.node.Value) {
+	case "true", "yes", "on":
+		return true, true
+	case "false", "no", "off":
+		return false, true
+	}
+	return false, false
+}
+
 func (l *loader) boolean(v value) bool {
-	if !v.isQuoted() && !v.isMap() && !v.isList() {
-		switch strings.ToLower(v.node.Value) {
-		case "true", "yes", "on":
-			return true
-		case "false", "no", "off":
-			return false
-		}
+	if on, is := booleanOf(v); is {
+		return on
 	}
 	hint := ""
 	if v.isQuoted() {

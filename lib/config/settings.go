@@ -77,26 +77,34 @@ func settingsHint(name string) string {
 // listen reads HOST:PORT. Port 0 picks a free one.
 func (l *loader) listen(v value) string {
 	address := l.word(v)
-	if address == "" {
-		return DefaultListen
-	}
-	host, _, problem := splitAddress(address, 0)
-	if problem == "" && host == "" {
-		problem = "no host: write 127.0.0.1:PORT, or 0.0.0.0:PORT for all addresses"
-	}
-	if problem != "" {
-		l.bad(v, "%s: %s", quoted(address), problem)
+	if !l.checkAddress(v, address, 0) {
 		return DefaultListen
 	}
 	return address
 }
 
-// splitAddress takes HOST:PORT apart, as net.SplitHostPort does, and checks
-// the port, which must be a number from least to 65535. It looks up nothing.
+// checkAddress reports what keeps address, the text of v, from being
+// HOST:PORT. An empty text was reported before.
+func (l *loader) checkAddress(v value, address string, least int) bool {
+	if address == "" {
+		return false
+	}
+	host, _, problem := splitAddress(address, least)
+	if problem == "" && host == "" {
+		problem = "no host before the port, like 127.0.0.1:8080"
+	}
+	if problem != "" {
+		l.bad(v, "%s: %s", quoted(address), problem)
+	}
+	return problem == ""
+}
+
+// splitAddress takes HOST:PORT apart as net.SplitHostPort does, but wants the
+// port to be a number, from least to 65535. It looks up nothing.
 func splitAddress(address string, least int) (host string, port int, problem string) {
 	at := strings.LastIndexByte(address, ':')
 	if at < 0 {
-		return "", 0, "expected HOST:PORT"
+		return "", 0, "expected HOST:PORT, like 127.0.0.1:8080"
 	}
 	host, text := address[:at], address[at+1:]
 	if inner, ok := strings.CutPrefix(host, "["); ok {

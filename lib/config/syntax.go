@@ -11,15 +11,23 @@ import (
 
 var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
+// maxLocate bounds the text in which an error is searched for by parsing it
+// again and again.
+const maxLocate = 128 << 10
+
 // locate says where the syntax error is that yaml.v3 found in text. The line
 // that yaml.v3 names, if any, is often that of the map which the error is in,
 // and it names no column. So the shortest beginning of text with the same
 // error is searched: the first in whole lines, then in characters of the last.
 func locate(text []byte, err error) (line, col int, problem string) {
 	problem = problemOf(err)
-	if said := yamlError.FindStringSubmatch(err.Error())[1]; said != "" && (unclosed(problem) || len(text) > 128<<10) {
-		line, _ := strconv.Atoi(said)
-		return line, 1, explain(problem)
+	said, _ := strconv.Atoi(yamlError.FindStringSubmatch(err.Error())[1])
+	if opener := unclosed(problem); opener != "" && said > 0 {
+		line, col = findOpener(text, said, opener)
+		return line, col, explain(problem)
+	}
+	if len(text) > maxLocate {
+		return max(said, 1), 1, explain(problem)
 	}
 	fails := func(end int) bool {
 		_, _, err := decode(text[:end])
@@ -41,10 +49,36 @@ func problemOf(err error) string {
 	return yamlError.ReplaceAllString(err.Error(), "")
 }
 
-// unclosed reports whether the error is one that any beginning of a correct
-// file may have; there yaml.v3 says where the quote or bracket was opened.
-func unclosed(problem string) bool {
-	return strings.Contains(problem, "end of stream") || strings.Contains(problem, "did not find expected ','")
+// unclosed returns what was opened and never closed, any of some characters,
+// when that is the error. A beginning of a correct file may have the same
+// one, but for it yaml.v3 names the right line.
+func unclosed(problem string) (opener string) {
+	switch {
+	case strings.Contains(problem, "found unexpected end of stream"):
+		return `"'`
+	case strings.Contains(problem, "did not find expected ',' or ']'"):
+		return "["
+	case strings.Contains(problem, "did not find expected ',' or '}'"):
+		return "{"
+	}
+	return ""
+}
+
+// findOpener returns the first place of an opener in the line that yaml.v3
+// names, which it counts from 0 for brackets.
+func findOpener(text []byte, said int, opener string) (line, col int) {
+	if opener == "[" || opener == "{" {
+		said++
+	}
+	ends := lineEnds(text)
+	line = min(said, len(ends))
+	start := 0
+	if line > 1 {
+		start = ends[line-2]
+	}
+	at := max(bytes.IndexAny(text[start:ends[line-1]], opener), 0)
+	_, col = position(text, start+at)
+	return line, col
 }
 
 // explain adds the remedy to those errors of yaml.v3 that do not hint at it.
@@ -60,6 +94,14 @@ func explain(problem string) string {
 		return `expected "- " here: a list item, indented like the others`
 	case strings.HasPrefix(problem, "could not find expected ':'"):
 		return `expected ": " after this key`
+	}
+	switch unclosed(problem) {
+	case `"'`:
+		return "a quote is opened here and never closed"
+	case "[":
+		return `expected "," or "]" in the list that begins here`
+	case "{":
+		return `expected "," or "}" in the map that begins here`
 	}
 	return problem
 }
