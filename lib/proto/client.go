@@ -214,5 +214,8 @@ func (c *Client) Alive() bool {
 	return alive
 }
 
+// Server is the address that the client is connected to.
+func (c *Client) Server() string { return c.net.RemoteAddr().String() }
+
 // Close ends the connection, and with it a request that Do waits for.
 func (c *Client) Close() error { return c.net.Close() }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"taskmaster/lib/event"
+	"taskmaster/lib/line"
+	"taskmaster/lib/proto"
+)
+
+// A job is a request that changes instances, and what it prints: a line for
+// each instance as it gets where it should, and for each failed try.
+type job struct {
+	session  *session
+	progress *progress         // nil without one
+	told     map[string]string // the last event printed of each instance
+}
+
+// runJob runs start, stop or restart.
+func runJob(s *session, c *call) error {
+	j := &job{session: s, told: map[string]string{}}
+	if !c.has('n') {
+		j.progress = newProgress(s, c)
+	}
+	err := s.do(j.line, c.words...)
+	j.progress.clear()
+	return err
+}
+
+// line takes one line of the reply.
+func (j *job) line(r proto.Reply) {
+	if r.Kind == proto.KindEvent {
+		if e, err := event.Parse(r.Text); err == nil {
+			j.event(&e)
+		}
+		return
+	}
+	j.result(r.Text)
+}
+
+// passing are the events on the way to another; they are not worth a line.
+var passing = map[string]bool{event.Starting: true, event.Stopping: true}
+
+func (j *job) event(e *event.Event) {
+	j.progress.count(e)
+	if passing[e.Kind] {
+		return
+	}
+	j.told[e.Name] = e.Kind
+	j.print(e.Name, inWords(e), eventColors[e.Kind])
+}
+
+// eventColors marks what went well and what did not.
+var eventColors = map[string]color{
+	event.Running: green, event.Fatal: red, event.Backoff: yellow,
+	event.Killed: yellow, event.Exited: yellow, event.Unhealthy: red, event.Healthy: green,
+}
+
+// result takes the final word on an instance, `NAME ok|fail TEXT`. What its
+// last event said already is not said again.
+func (j *job) result(text string) {
+	name, outcome, words := parseResult(text)
+	last := j.told[name]
+	if outcome == "ok" && last != "" || last == event.Fatal {
+		return
+	}
+	paint := color("")
+	if outcome != "ok" {
+		paint = red
+	}
+	if words == "" {
+		words = outcome
+	}
+	j.print(name, escape(words), paint)
+}
+
+func (j *job) print(name, text string, paint color) {
+	j.progress.clear()
+	fmt.Fprintf(j.session.out, "%s: %s\n", escape(name), j.session.paint(paint, text))
+	j.progress.draw()
+	j.session.out.flush()
+}
+
+// parseResult takes apart `NAME ok|fail TEXT`, the text one encoded word or
+// plain words.
+func parseResult(text string) (name, outcome, words string) {
+	name, rest, _ := strings.Cut(text, " ")
+	outcome, words, _ = strings.Cut(rest, " ")
+	return decoded(name), outcome, decoded(words)
+}
+
+// decoded decodes text where it is encoded, and else leaves it.
+func decoded(text string) string {
+	if plain, err := line.Decode(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+// results prints each `NAME ok|fail TEXT` of a reply; silent is what success
+// says when the daemon has no words for it.
+func (s *session) results(silent string) func(proto.Reply) {
+	return func(r proto.Reply) {
+		name, outcome, words := parseResult(r.Text)
+		if words == "" {
+			words = silent
+		}
+		paint := color("")
+		if outcome != "ok" {
+			paint = red
+		}
+		fmt.Fprintf(s.out, "%s: %s\n", escape(name), s.paint(paint, escape(words)))
+	}
+}

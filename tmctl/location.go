@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"taskmaster/lib/die"
+	"taskmaster/lib/proto"
+	"taskmaster/lib/statedir"
+)
+
+// dialTimeout is how long a daemon may take to let us in.
+const dialTimeout = 900 * time.Millisecond
+
+// A location says where the daemon is and how to be let in there.
+type location struct {
+	config string // -c
+	state  string // -d
+	server string // -s, $TMCTL_SERVER
+	secret string // -k, $TMCTL_SECRET_FILE
+
+	settings *settings // of the configuration file, once it was read
+}
+
+func locationOf(given proto.Options) *location {
+	l := &location{config: given['c'], state: given['d'], server: given['s'], secret: given['k']}
+	if l.server == "" {
+		l.server = os.Getenv("TMCTL_SERVER")
+	}
+	if l.secret == "" {
+		l.secret = os.Getenv("TMCTL_SECRET_FILE")
+	}
+	return l
+}
+
+// dial connects to the daemon. All errors are failures that say it in words.
+func (l *location) dial(timeout time.Duration) (*proto.Client, error) {
+	if l.config != "" {
+		if _, err := l.read(); err != nil {
+			return nil, err // -c names a file that cannot be read
+		}
+	}
+	address, err := l.address()
+	if err != nil {
+		return nil, err
+	}
+	secret, missing, err := l.readSecret()
+	if err != nil {
+		return nil, err
+	}
+	client, err := proto.Dial(address, secret, timeout)
+	var refused *proto.Error
+	var late net.Error
+	switch {
+	case err == nil:
+		return client, nil
+	case err == proto.ErrSecret:
+		return nil, failed(die.Unreachable, "not let in at %s: it asks for a secret and there is none: %s", address, missing)
+	case errors.As(err, &refused) && refused.Word == proto.Busy:
+		return nil, failed(die.Temporary, "not let in at %s: %s", address, escape(refused.Error()))
+	case errors.As(err, &refused):
+		return nil, failed(die.Unreachable, "not let in at %s: wrong secret", address)
+	case errors.As(err, &late) && late.Timeout():
+		return nil, failed(die.Unreachable, "no answer from tmd at %s", address)
+	}
+	return nil, failed(die.Unreachable, "unable to connect to tmd at %s: %s", address, die.Reason(err))
+}
+
+// address returns HOST:PORT of the daemon.
+func (l *location) address() (string, error) {
+	if l.server != "" {
+		return l.server, nil
+	}
+	state, err := l.stateDir()
+	if err != nil {
+		return "", err
+	}
+	path := state.Address()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", failed(die.Unreachable, "tmd is not running: unable to read %s: %s", path, die.Reason(err))
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// stateDir is what -d says, else what the configuration file says, else the
+// caller's default.
+func (l *location) stateDir() (statedir.Dir, error) {
+	if l.state != "" {
+		return statedir.Dir(l.state), nil
+	}
+	settings, err := l.read()
+	if err != nil {
+		return "", err
+	}
+	if settings.State != "" {
+		return statedir.Dir(settings.State), nil
+	}
+	return statedir.Dir(statedir.Default()), nil
+}
+
+// readSecret returns the secret. A default file that does not exist is no
+// error, since the daemon may ask for none; missing then says what was not
+// found.
+func (l *location) readSecret() (secret, missing string, err error) {
+	path := l.secret
+	if path == "" {
+		if path, err = l.defaultSecret(); err != nil {
+			return "", "", err
+		}
+	}
+	secret, err = proto.ReadSecret(path)
+	switch {
+	case err == nil:
+		return secret, "", nil
+	case l.secret != "":
+		return "", "", failed(die.Usage, "unable to read the secret: %s", reasonWithPath(err))
+	case errors.Is(err, fs.ErrNotExist):
+		return "", path + ": no such file", nil
+	}
+	return "", "", failed(die.Unreachable, "unable to read the secret: %s", reasonWithPath(err))
+}
+
+// defaultSecret is the file that tmd uses: what the configuration file says,
+// else the one in the state directory.
+func (l *location) defaultSecret() (string, error) {
+	if l.state == "" || l.config != "" {
+		settings, err := l.read()
+		if err != nil {
+			return "", err
+		}
+		if settings.Secret != "" {
+			return settings.Secret, nil
+		}
+	}
+	state, err := l.stateDir()
+	return state.Secret(), err
+}
+
+// reasonWithPath gives the reason of a failed open with the path in front.
+func reasonWithPath(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Path + ": " + die.Reason(err)
+	}
+	return err.Error()
+}

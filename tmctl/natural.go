@@ -1,0 +1,44 @@
+package main
+
+import "strings"
+
+// compareNatural compares names as people count: web:2 before web:10.
+func compareNatural(a, b string) int {
+	for a != "" && b != "" {
+		da, db := digits(a), digits(b)
+		if da > 0 && db > 0 {
+			if c := compareNumbers(a[:da], b[:db]); c != 0 {
+				return c
+			}
+			a, b = a[da:], b[db:]
+			continue
+		}
+		if a[0] != b[0] {
+			return int(a[0]) - int(b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return len(a) - len(b)
+}
+
+// digits is the number of digits that text begins with.
+func digits(text string) int {
+	n := 0
+	for n < len(text) && '0' <= text[n] && text[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// compareNumbers compares runs of digits of any length by their value, then
+// by their leading zeros.
+func compareNumbers(a, b string) int {
+	va, vb := strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(va) != len(vb) {
+		return len(va) - len(vb)
+	}
+	if c := strings.Compare(va, vb); c != 0 {
+		return c
+	}
+	return len(a) - len(b)
+}

@@ -1,0 +1,7 @@
+package main
+
+var rekeyCommand = command{
+	name:  "rekey",
+	about: "make a new secret; connections that stand stay",
+	run:   runWords,
+}

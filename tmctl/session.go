@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"taskmaster/lib/die"
+	"taskmaster/lib/nearest"
+	"taskmaster/lib/proto"
+)
+
+// A session is where commands run: the same for a single command, a script
+// and the shell.
+type session struct {
+	in  io.Reader
+	out *output // what was asked for
+	err io.Writer
+
+	screen      *screen // the terminal that out is, nil when it is none
+	interactive bool    // commands are typed in the shell
+	leaving     bool    // quit was asked for
+
+	commands      []*command
+	daemon        *location
+	client        *proto.Client // nil when not connected
+	instanceNames instanceNames // for completion
+}
+
+func newSession(in io.Reader, out, err *os.File) *session {
+	s := &session{in: in, out: newOutput(out), err: err}
+	if isTerminal(out) {
+		s.screen = &screen{file: out}
+	}
+	return s
+}
+
+// run runs one command, its name and words, and returns its exit code.
+func (s *session) run(words []string) int {
+	c := s.find(words[0])
+	if c == nil {
+		return s.report(s.unknown(words[0]))
+	}
+	parsed, err := c.parse(words)
+	if err != nil {
+		return s.report(err)
+	}
+	code := s.report(c.run(s, parsed))
+	s.out.flush()
+	return code
+}
+
+// unknown is the error for a word that is no command.
+func (s *session) unknown(word string) error {
+	text := "no such command: " + escape(word)
+	if near := nearest.Of(word, s.commandNames()); near != "" {
+		text += " (did you mean " + near + "?)"
+	}
+	return &failure{code: die.Usage, text: text}
+}
+
+// connect makes sure that there is a connection.
+func (s *session) connect() error {
+	if s.client != nil && s.client.Alive() {
+		return nil
+	}
+	s.disconnect()
+	client, err := s.daemon.dial(dialTimeout)
+	s.client = client
+	return err
+}
+
+func (s *session) disconnect() {
+	if s.client != nil {
+		s.client.Close()
+		s.client = nil
+	}
+}
+
+// do makes one request and calls each for every line of the reply. ^C, and
+// the end of whoever reads the output, end the request.
+func (s *session) do(each func(proto.Reply), words ...string) error {
+	_, err := s.ask(each, words...)
+	return err
+}
+
+// ask is do for a request whose +OK has a text.
+func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
+	if err := s.connect(); err != nil {
+		return "", err
+	}
+	ctx, stop := signal.NotifyContext(s.out.open, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second ^C is the end of a script
+	text, err := s.client.Do(ctx, each, words...)
+	var refused *proto.Error
+	if err != nil && !errors.As(err, &refused) {
+		s.disconnect()
+	}
+	if s.out.broken() {
+		return text, nil // nobody is left to hear of anything
+	}
+	return text, err
+}
+
+// forward sends the words of a call as they are and prints nothing.
+func (s *session) forward(c *call) error { return s.do(nil, c.words...) }
+
+// restoreOnSignal puts the terminal back before a signal ends the shell.
+func restoreOnSignal(restore func()) (cancel func()) {
+	ending := make(chan os.Signal, 1)
+	signal.Notify(ending, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	go func() {
+		sig, ok := <-ending
+		if !ok {
+			return
+		}
+		restore()
+		signal.Reset(sig)
+		syscall.Kill(os.Getpid(), sig.(syscall.Signal))
+	}()
+	return func() {
+		signal.Stop(ending)
+		close(ending)
+	}
+}

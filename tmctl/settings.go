@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"gopkg.in/yaml.v3"
+
+	"taskmaster/lib/die"
+)
+
+// settings is what tmctl needs of a configuration file: the two keys that say
+// where a daemon is found. All else in it is tmd's to understand.
+type settings struct {
+	State  string
+	Secret string
+}
+
+// maxConfig is the size that tmd takes at most (taskmaster.yaml(5)).
+const maxConfig = 1 << 20
+
+// defaultConfigs are tried in this order without -c.
+var defaultConfigs = []string{"taskmaster.yaml", "/etc/taskmaster.yaml"}
+
+// read reads the configuration file once. Without -c it is no error that
+// there is none.
+func (l *location) read() (*settings, error) {
+	if l.settings != nil {
+		return l.settings, nil
+	}
+	found, err := l.open()
+	if err != nil {
+		return nil, err
+	}
+	l.settings = &settings{}
+	if found == nil {
+		return l.settings, nil
+	}
+	defer found.Close()
+	parsed, err := parseSettings(found)
+	if err != nil {
+		return nil, failed(die.Usage, "unable to read %s: %s", found.Name(), escape(err.Error()))
+	}
+	l.settings = parsed
+	return parsed, nil
+}
+
+// open opens the file that -c names, else the first default that exists, else
+// returns nil.
+func (l *location) open() (*os.File, error) {
+	if l.config != "" {
+		file, err := os.Open(l.config)
+		if err != nil {
+			return nil, failed(die.Usage, "unable to read %s: %s", l.config, die.Reason(err))
+		}
+		return file, nil
+	}
+	for _, name := range defaultConfigs {
+		file, err := os.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = trusted(file)
+		}
+		if err != nil {
+			return nil, failed(die.Usage, "unable to read %s: %s", name, die.Reason(err))
+		}
+		return file, nil
+	}
+	return nil, nil
+}
+
+// trusted refuses a file found by default that someone else could have put
+// there, as tmd does: it would send us to a daemon of theirs.
+func trusted(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 && int(owner) != os.Geteuid() {
+		return fmt.Errorf("found by default, but it belongs to user %d; name it with -c", owner)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return errors.New("found by default, but others may write to it; name it with -c")
+	}
+	return nil
+}
+
+func parseSettings(file *os.File) (*settings, error) {
+	text, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxConfig {
+		return nil, errors.New("larger than 1 MiB")
+	}
+	var content struct {
+		Taskmaster struct{ State, Secret string }
+	}
+	if err := yaml.Unmarshal(text, &content); err != nil {
+		return nil, err
+	}
+	s := &settings{}
+	if s.State, err = expand(content.Taskmaster.State, file.Name()); err != nil {
+		return nil, err
+	}
+	s.Secret, err = expand(content.Taskmaster.Secret, file.Name())
+	return s, err
+}
+
+// expand expands what may stand in a setting that belongs to no program:
+// %(here)s, %(host_node_name)s, %(ENV_X)s and %%.
+func expand(value, file string) (string, error) {
+	var out strings.Builder
+	for value != "" {
+		plain, rest, found := strings.Cut(value, "%")
+		out.WriteString(plain)
+		if !found {
+			break
+		}
+		if after, ok := strings.CutPrefix(rest, "%"); ok {
+			out.WriteByte('%')
+			value = after
+			continue
+		}
+		name, after, ok := strings.Cut(rest, ")s")
+		if !ok || !strings.HasPrefix(name, "(") {
+			return "", fmt.Errorf("unknown expansion in %q", value)
+		}
+		text, err := lookUp(name[1:], file)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(text)
+		value = after
+	}
+	return out.String(), nil
+}
+
+func lookUp(name, file string) (string, error) {
+	if variable, ok := strings.CutPrefix(name, "ENV_"); ok {
+		value, set := os.LookupEnv(variable)
+		if !set {
+			return "", fmt.Errorf("%%(%s)s: no such variable in the environment", name)
+		}
+		return value, nil
+	}
+	switch name {
+	case "here":
+		dir, err := filepath.Abs(filepath.Dir(file))
+		return dir, err
+	case "host_node_name":
+		return os.Hostname()
+	}
+	return "", fmt.Errorf("%%(%s)s: unknown expansion", name)
+}

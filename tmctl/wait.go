@@ -1,0 +1,30 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"taskmaster/lib/die"
+)
+
+var waitCommand = command{
+	name:     "wait",
+	args:     "[-t SECS] TARGET STATE",
+	about:    "wait until instances are in a state",
+	detail:   `STATE is one of ` + strings.Join(states, " ") + `, in either case.`,
+	options:  []option{{'t', "SECS", "wait at most that long; then the exit code is 1"}},
+	operands: []operand{anyTarget, stateName},
+	min:      2, max: 2,
+	run: runWait,
+}
+
+// states are those that an instance can be in.
+var states = []string{"stopped", "starting", "running", "backoff", "stopping", "exited", "fatal"}
+
+func runWait(s *session, c *call) error {
+	if state := c.args[1]; !slices.Contains(states, strings.ToLower(state)) {
+		return &failure{code: die.Usage, text: "wait: no such state: " + escape(state), usage: c.command.usage()}
+	}
+	last := len(c.words) - 1
+	return s.do(nil, append(slices.Clone(c.words[:last]), strings.ToLower(c.words[last]))...)
+}
