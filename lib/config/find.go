@@ -41,12 +41,13 @@ func (l *loader) open(path string, by value) (value, bool) {
 	if path == "" {
 		return refuse(fmt.Sprintf("no configuration: neither %s nor %s exists; name one with -c", Places[0], Places[1]))
 	}
+	l.opened[l.absolute(path)] = true
 	text, err := l.readFile(path)
 	if err != nil {
 		return refuse("unable to open " + printable(path) + ": " + die.Reason(err))
 	}
 	src := &source{path: path, here: filepath.Dir(l.absolute(path))}
-	l.files[path] = len(l.files)
+	l.order[path] = len(l.order)
 	root := l.parse(src, text)
 	if root == nil {
 		return value{}, false

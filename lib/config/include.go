@@ -49,7 +49,7 @@ func (l *loader) included(item value) []value {
 
 // includeFile reads one file, unless another item named it before.
 func (l *loader) includeFile(path string, item value) []value {
-	if _, done := l.files[path]; done {
+	if l.opened[l.absolute(path)] {
 		return nil
 	}
 	root, ok := l.open(path, item)

@@ -40,8 +40,10 @@ func (s *scope) words(v value) []string {
 	return words
 }
 
-// operators mean something to a shell only.
-var operators = []string{"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", ">&2"}
+// isOperator reports whether a word means something to a shell only.
+func isOperator(word string) bool {
+	return slices.Contains([]string{"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", ">&2"}, word)
+}
 
 // splitLine splits a command line and warns of what only a shell would heed.
 func (l *loader) splitLine(v value, line string) []string {
@@ -51,15 +53,13 @@ func (l *loader) splitLine(v value, line string) []string {
 		return nil
 	}
 	l.spend(len(line))
-	for _, w := range words {
-		if slices.Contains(operators, w) {
-			l.warnAt(v, v.node, fmt.Sprintf("%s: no shell runs this: %s is passed on as a word; to use a shell write sh -c '...'", v.key, w))
-		}
+	if i := slices.IndexFunc(words, isOperator); i >= 0 {
+		l.warnAt(v, v.node, fmt.Sprintf("%s: no shell runs this: %s is passed on as a word; for a shell write sh -c '...'", v.key, words[i]))
 	}
 	return words
 }
 
-// own are the variables by which tmd and its helpers know a process again.
+// ownVariables are those by which tmd and its helpers know a process again.
 var ownVariables = []string{"TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE"}
 
 func (b *builder) readEnv(v value) string {

@@ -25,6 +25,7 @@ type loader struct {
 	cost         int  // of what is made of them, for maxCost
 	spent        bool // cost has passed maxCost and that is reported
 	main         *source
+	opened       map[string]bool  // absolute paths
 	claims       map[string]claim // who writes which path
 	dependencies []dependency     // every item of an after:
 	accounts     map[string]account
@@ -50,7 +51,7 @@ func Load(path string, o Options) (*File, Mistakes) {
 	}
 	l := &loader{
 		report: newReport(), opts: o,
-		claims: map[string]claim{}, accounts: map[string]account{}, groups: map[string]group{},
+		opened: map[string]bool{}, claims: map[string]claim{}, accounts: map[string]account{}, groups: map[string]group{},
 	}
 	file := l.load(path)
 	if len(l.mistakes) > 0 {

@@ -9,6 +9,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write what Load does now into testdata")
@@ -28,11 +31,11 @@ func testOptions() Options {
 // getentOfTest knows one user and one group that no /etc/passwd has.
 func getentOfTest(argv ...string) ([]byte, error) {
 	switch strings.Join(argv, " ") {
-	case "getent passwd ldapuser":
+	case "getent passwd ldapuser", "getent passwd 70001":
 		return []byte("ldapuser:*:70001:70002:From LDAP:/home/ldapuser:/bin/sh\n"), nil
 	case "id -G ldapuser":
 		return []byte("70002 70003\n"), nil
-	case "getent group ldapgroup":
+	case "getent group ldapgroup", "getent group 70003":
 		return []byte("ldapgroup:*:70003:ldapuser\n"), nil
 	}
 	return nil, errors.New("exit status 2")
@@ -94,20 +97,20 @@ func compare(t *testing.T, golden, got string) {
 	}
 }
 
-// dump writes a File: the settings, then of each instance the fields that
-// are not zero and the keys that the file gives.
+// dump writes a File: the settings, then of each instance what differs from
+// one of which nothing but cmd is said, and the keys that the file gives.
 func dump(f *File) string {
 	var out strings.Builder
 	for _, w := range f.Warnings {
 		fmt.Fprintf(&out, "warning: %s\n", w)
 	}
 	out.WriteString("settings\n")
-	dumpFields(&out, reflect.ValueOf(f.Settings))
+	dumpFields(&out, f.Settings, Settings{})
 	for _, p := range f.Programs {
 		fmt.Fprintf(&out, "program %s, line %d, %d instances\n", p.Name, p.Line, p.Numprocs)
 		for _, in := range p.Instances {
 			fmt.Fprintf(&out, "instance %s\n", in.Name)
-			dumpFields(&out, reflect.ValueOf(*in))
+			dumpFields(&out, *in, bare)
 			for _, k := range in.Keys {
 				if k.Line > 0 {
 					fmt.Fprintf(&out, "    %d: %s %s%s\n", k.Line, k.Name, k.Value, map[bool]string{true: " (launch)"}[k.Launch])
@@ -118,14 +121,92 @@ func dump(f *File) string {
 	return out.String()
 }
 
-func dumpFields(out *strings.Builder, v reflect.Value) {
+func dumpFields(out *strings.Builder, of, usual any) {
+	v, u := reflect.ValueOf(of), reflect.ValueOf(usual)
 	for i := range v.NumField() {
-		field, name := v.Field(i), v.Type().Field(i).Name
-		if field.IsZero() || name == "Keys" {
-			continue
+		name := v.Type().Field(i).Name
+		if name != "Keys" && !reflect.DeepEqual(v.Field(i).Interface(), u.Field(i).Interface()) {
+			fmt.Fprintf(out, "  %s: %s\n", name, describe(v.Field(i)))
 		}
-		fmt.Fprintf(out, "  %s: %s\n", name, describe(field))
 	}
+}
+
+// bare is an instance of a program with nothing but a cmd, as the table in
+// taskmaster.yaml(5) has it.
+var bare = Instance{
+	Name: "bare:0", Program: "bare", Cmd: []string{"x"}, Env: []string{}, Umask: -1,
+	Stdout: Output{Kind: "discard"}, Stderr: Output{Kind: "discard"}, Background: "kill",
+	Autostart: true, Autorestart: "unexpected", ExitCodes: []int{0}, StartTime: time.Second, StartRetries: 3,
+	StopSignal: 15, StopTime: 10 * time.Second, StopGroup: "tree", Priority: 999,
+	BackoffFirst: time.Second, BackoffMax: time.Minute,
+}
+
+// bareKeys are all keys of it.
+var bareKeys = []Key{
+	{Name: "cmd", Value: "x", Launch: true},
+	{Name: "numprocs", Value: "1"},
+	{Name: "autostart", Value: "true"},
+	{Name: "autorestart", Value: "unexpected"},
+	{Name: "exitcodes", Value: "[0]"},
+	{Name: "starttime", Value: "1s"},
+	{Name: "startretries", Value: "3"},
+	{Name: "stopsignal", Value: "TERM"},
+	{Name: "stoptime", Value: "10s"},
+	{Name: "stopgroup", Value: "tree"},
+	{Name: "background", Value: "kill", Launch: true},
+	{Name: "stdout", Value: "discard", Launch: true},
+	{Name: "stderr", Value: "discard", Launch: true},
+	{Name: "env", Value: "{}", Launch: true},
+	{Name: "clearenv", Value: "false", Launch: true},
+	{Name: "workingdir", Value: "tmd's", Launch: true},
+	{Name: "umask", Value: "tmd's", Launch: true},
+	{Name: "user", Value: "tmd's", Launch: true},
+	{Name: "group", Value: "tmd's", Launch: true},
+	{Name: "no_new_privs", Value: "false", Launch: true},
+	{Name: "priority", Value: "999"},
+	{Name: "limits", Value: "{}", Launch: true},
+	{Name: "nice", Value: "tmd's", Launch: true},
+	{Name: "oom_score_adj", Value: "tmd's", Launch: true},
+	{Name: "backoff", Value: "{first: 1s, max: 1m}"},
+	{Name: "description", Value: "''"},
+	{Name: "ready", Value: "none"},
+	{Name: "after", Value: "[]"},
+	{Name: "check", Value: "none"},
+	{Name: "watchdog", Value: "none"},
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	in := load(t, "programs: {bare: {cmd: x}}").Programs[0].Instances[0]
+	keys := in.Keys
+	keys[0].Line, keys[0].File = 0, ""
+	if diff := cmp.Diff(bareKeys, keys); diff != "" {
+		t.Errorf("keys of a bare program (-want +got):\n%s", diff)
+	}
+	in.Keys = nil
+	if diff := cmp.Diff(bare, *in); diff != "" {
+		t.Errorf("a bare program (-want +got):\n%s", diff)
+	}
+}
+
+// write puts text into a configuration file of its own.
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "taskmaster.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// load reads text, which must be without a mistake.
+func load(t *testing.T, text string) *File {
+	t.Helper()
+	file, mistakes := Load(write(t, text), testOptions())
+	if len(mistakes) > 0 {
+		t.Fatal(mistakes)
+	}
+	return file
 }
 
 // describe is %+v that follows pointers.

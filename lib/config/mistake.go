@@ -46,11 +46,11 @@ type report struct {
 	mistakes Mistakes
 	warnings Mistakes
 	seen     map[Mistake]bool
-	files    map[string]int // the order in which files were read
+	order    map[string]int // of the files, as they were read
 }
 
 func newReport() *report {
-	return &report{seen: map[Mistake]bool{}, files: map[string]int{}}
+	return &report{seen: map[Mistake]bool{}, order: map[string]int{}}
 }
 
 func (r *report) mistake(m Mistake) {
@@ -71,7 +71,7 @@ func (r *report) warn(m Mistake) {
 // lines.
 func (r *report) sort(ms Mistakes) {
 	slices.SortStableFunc(ms, func(a, b Mistake) int {
-		return cmp.Or(cmp.Compare(r.files[a.File], r.files[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+		return cmp.Or(cmp.Compare(r.order[a.File], r.order[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
 }
 

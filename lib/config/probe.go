@@ -70,7 +70,7 @@ func (b *builder) probe(v value, p *Probe, fields map[string]value, kinds []stri
 	shown := []string{p.Kind + ": " + b.target(p, fields[p.Kind])}
 	if p.Kind == "http" {
 		b.status(p, fields)
-		shown = append(shown, fmt.Sprintf("status: %d-%d", p.StatusLo, p.StatusHi))
+		shown = append(shown, "status: "+formatStatus(p.StatusLo, p.StatusHi))
 	} else if status, ok := fields["status"]; ok {
 		b.bad(status, "only http has a status")
 	}
@@ -150,6 +150,13 @@ func (b *builder) status(p *Probe, fields map[string]value) {
 		return
 	}
 	p.StatusLo, p.StatusHi = from, to
+}
+
+func formatStatus(lo, hi int) string {
+	if lo == hi {
+		return strconv.Itoa(lo)
+	}
+	return fmt.Sprintf("%d-%d", lo, hi)
 }
 
 func (b *builder) readWatchdog(v value) string {
