@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,9 +16,43 @@ type scope struct {
 	varies  bool      // an expansion differs between the instances of a program
 }
 
-// expansion is one use of a variable after its percent sign, as in Python's
-// % operator: a name, a flag, a width and a conversion.
-var expansion = regexp.MustCompile(`^\(([^()%]*)\)(0?)([0-9]{0,2})([sd])`)
+// An expansion is one use of a variable, as in Python's % operator.
+type expansion struct {
+	name   string
+	zeros  bool // pad with zeros, not with spaces
+	width  int
+	number bool // %d, not %s
+}
+
+// String writes e as it stands in the file.
+func (e expansion) String() string {
+	format := "%(" + e.name + ")"
+	if e.zeros {
+		format += "0"
+	}
+	if e.width > 0 {
+		format += strconv.Itoa(e.width)
+	}
+	if e.number {
+		return format + "d"
+	}
+	return format + "s"
+}
+
+// parseExpansion reads the (NAME), width and conversion after a percent sign
+// and returns what follows them.
+func parseExpansion(text string) (e expansion, rest string, ok bool) {
+	inner, rest, closed := strings.Cut(text, ")")
+	name, opened := strings.CutPrefix(inner, "(")
+	conversion := strings.TrimLeft(rest, "0123456789")
+	digits := rest[:len(rest)-len(conversion)]
+	if !opened || !closed || len(digits) > 3 || conversion == "" || conversion[0] != 's' && conversion[0] != 'd' {
+		return e, "", false
+	}
+	e = expansion{name: name, zeros: strings.HasPrefix(digits, "0"), number: conversion[0] == 'd'}
+	e.width, _ = strconv.Atoi(digits)
+	return e, conversion[1:], true
+}
 
 // expand replaces the %(NAME)s in text, the scalar v or a part of it, as
 // Supervisor does; `%%` is a percent sign, and any other a mistake, which is
@@ -37,17 +70,17 @@ func (s *scope) expand(v value, text string) (expanded string, ok bool) {
 			text = after
 			continue
 		}
-		use := expansion.FindStringSubmatch(rest)
-		if use == nil {
+		use, after, valid := parseExpansion(rest)
+		if !valid {
 			s.bad(v, "%s is no expansion like %%(name)s or %%(process_num)02d: write %%%% for a percent sign", quoted("%"+firstWord(rest)))
 			return "", false
 		}
-		one, ok := s.one(v, use)
+		one, ok := s.format(v, use)
 		if !ok || !s.spend(len(one)) {
 			return "", false
 		}
 		out.WriteString(one)
-		text = rest[len(use[0]):]
+		text = after
 	}
 }
 
@@ -71,24 +104,18 @@ func (s *scope) expandWord(v value) string {
 	return text
 }
 
-// one formats one use of a variable: whole, name, flag, width, conversion.
-func (s *scope) one(v value, use []string) (text string, ok bool) {
-	text, ok = s.variable(v, use[1])
-	if !ok {
-		return "", false
+// format returns what one use of a variable stands for.
+func (s *scope) format(v value, e expansion) (text string, ok bool) {
+	text, ok = s.variable(v, e.name)
+	if ok && e.number && e.name != "process_num" {
+		s.bad(v, "%s: only process_num is a number, write %%(%s)s", e, e.name)
+		ok = false
 	}
 	pad := " "
-	if use[4] == "d" {
-		if use[1] != "process_num" {
-			s.bad(v, "%%%s: only process_num is a number, write %%(%s)s", use[0], use[1])
-			return "", false
-		}
-		if use[2] != "" {
-			pad = "0"
-		}
+	if e.zeros && e.number {
+		pad = "0"
 	}
-	width, _ := strconv.Atoi(use[3])
-	return strings.Repeat(pad, max(0, width-len(text))) + text, true
+	return strings.Repeat(pad, max(0, e.width-len(text))) + text, ok
 }
 
 // variable returns what a name stands for, or reports that it is unknown.

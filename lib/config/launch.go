@@ -52,12 +52,15 @@ func (l *loader) splitLine(v value, line string) []string {
 		l.bad(v, "%s", err)
 		return nil
 	}
-	l.spend(len(line))
+	l.spend(4*len(line) + valueCost*len(words))
 	if i := slices.IndexFunc(words, isOperator); i >= 0 {
 		l.warnAt(v, v.node, fmt.Sprintf("%s: no shell runs this: %s is passed on as a word; for a shell write sh -c '...'", v.key, words[i]))
 	}
 	return words
 }
+
+// variableCost is what a variable takes on its way to Env and Keys.
+const variableCost = 64
 
 // ownVariables are those by which tmd and its helpers know a process again.
 var ownVariables = []string{"TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE"}
@@ -91,6 +94,7 @@ func (b *builder) collectEnv(v value, env map[string]string) {
 			b.mistakeAt(s.value, s.at, fmt.Sprintf("env: %s is set by tmd", s.name))
 		default:
 			s.key = "env." + s.name
+			b.spend(variableCost)
 			env[s.name] = b.expandText(s.value)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // merge keys and numprocs can make a small file describe very much.
 const (
 	maxCost      = 64 << 20 // bytes
-	valueCost    = 16
+	valueCost    = 32
 	instanceCost = 1 << 10
 	keysCost     = 2 << 10
 )

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -68,13 +67,11 @@ func checkQuoting(text string) (string, error) {
 	return out.String(), nil
 }
 
-var bareWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$`)
-
 // quoteWord writes text so that it cannot be taken for anything else in a
 // Key: as it is, else in single quotes, else, with a single quote or a
 // control character in it, in double quotes with Go's escapes.
 func quoteWord(text string) string {
-	if bareWord.MatchString(text) {
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !isBare(r) }) {
 		return text
 	}
 	for _, r := range text {
@@ -83,6 +80,11 @@ func quoteWord(text string) string {
 		}
 	}
 	return "'" + text + "'"
+}
+
+// isBare reports whether a character needs no quotes, in a shell or in YAML.
+func isBare(r rune) bool {
+	return hostRune(r) || strings.ContainsRune("@%+:/", r)
 }
 
 // quoteWords writes words as one command line.
