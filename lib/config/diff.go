@@ -1,5 +1,10 @@
 package config
 
+import (
+	"slices"
+	"strings"
+)
+
 // A Change is one key whose value differs between two readings. A value that
 // only one of them has is "" in the other.
 type Change struct {
@@ -29,4 +34,22 @@ func Diff(old, new []Key) []Change {
 		}
 	}
 	return changes
+}
+
+// PublicKeys are Keys for those who may look at the configuration but not at
+// its secrets: the values of environment variables are written ***.
+func (in *Instance) PublicKeys() []Key {
+	keys := slices.Clone(in.Keys)
+	for i := range keys {
+		if keys[i].Name != "env" {
+			continue
+		}
+		shown := make([]string, len(in.Env))
+		for j, entry := range in.Env {
+			name, _, _ := strings.Cut(entry, "=")
+			shown[j] = quoteWord(name) + ": ***"
+		}
+		keys[i].Value = braced(shown...)
+	}
+	return keys
 }

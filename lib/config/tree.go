@@ -16,7 +16,7 @@ import (
 // below a second and 100 MB; a thousand real programs stay far below them.
 const (
 	maxSize    = 1 << 20 // bytes of one file
-	maxMarks   = 80_000 // punctuation that can begin a value: yaml.v3 takes 400 bytes for each
+	maxMarks   = 80_000  // punctuation that can begin a value: yaml.v3 takes 400 bytes for each
 	maxValues  = 300_000 // values of all files, aliases counted as often as they stand
 	maxNesting = 100
 )
