@@ -28,7 +28,9 @@ type daemon struct {
 	watchers  map[*proto.Request]bool
 	output    []string      // what `tail` has
 	slow      chan struct{} // `wait` and `start slow` hold on until it is closed
-	requests  []string
+
+	asked    *sync.Cond // requests got longer
+	requests []string
 }
 
 type kept struct {
@@ -48,8 +50,10 @@ func newDaemon(t *testing.T) *daemon {
 	return d
 }
 
-func startDaemon() (*daemon, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func startDaemon() (*daemon, error) { return startDaemonAt("127.0.0.1:0") }
+
+func startDaemonAt(address string) (*daemon, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +70,7 @@ func startDaemon() (*daemon, error) {
 		},
 		output: []string{"first line", "", "with \x1b[31mcolour\tand tab", "=%= last"},
 	}
+	d.asked = sync.NewCond(&d.mu)
 	d.server = &proto.Server{
 		Auth:     func() string { return "secret" },
 		Secret:   func() string { return d.secret },
@@ -80,6 +85,7 @@ func (d *daemon) handle(r *proto.Request) {
 	d.mu.Lock()
 	d.requests = append(d.requests, r.Line)
 	d.mu.Unlock()
+	d.asked.Broadcast()
 	answers := map[string]func(*proto.Request, proto.Options, []string){
 		"status": d.status, "start": d.start, "stop": d.stop, "restart": d.start,
 		"tail": d.tail, "log": d.tail, "watch": d.watch, "wait": d.wait, "pid": d.pid,
@@ -108,6 +114,27 @@ func withoutFlagN(r *proto.Request) []string {
 		args = slices.Insert(args, at+1, "1")
 	}
 	return args
+}
+
+// awaitRequest waits until a request came.
+func (d *daemon) awaitRequest(t *testing.T, line string) {
+	t.Helper()
+	overdue := false
+	timer := time.AfterFunc(limit, func() {
+		d.mu.Lock()
+		overdue = true
+		d.mu.Unlock()
+		d.asked.Broadcast()
+	})
+	defer timer.Stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for !slices.Contains(d.requests, line) {
+		if overdue {
+			t.Fatalf("never asked %q, but %q", line, d.requests)
+		}
+		d.asked.Wait()
+	}
 }
 
 // words answers what is one sentence.

@@ -26,7 +26,7 @@ var commands = []*command{
 	&statusCommand, &startCommand, &stopCommand, &restartCommand,
 	&reloadCommand, &shutdownCommand, &signalCommand, &pidCommand,
 	&showCommand, &tailCommand, &logCommand, &watchCommand, &waitCommand,
-	&usageCommand, &upgradeCommand, &rekeyCommand, &mailCommand,
+	&topCommand, &usageCommand, &upgradeCommand, &rekeyCommand, &mailCommand,
 	&versionCommand, &helpCommand, &historyCommand, &completeCommand,
 	&quitCommand,
 }

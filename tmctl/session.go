@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"syscall"
 
 	"taskmaster/lib/die"
 	"taskmaster/lib/nearest"
@@ -20,6 +19,7 @@ type session struct {
 	out *output // what was asked for
 	err io.Writer
 
+	terminal    restorer
 	screen      *screen // the terminal that out is, nil when it is none
 	interactive bool    // commands are typed in the shell
 	leaving     bool    // quit was asked for
@@ -108,22 +108,3 @@ func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
 
 // forward sends the words of a call as they are and prints nothing.
 func (s *session) forward(c *call) error { return s.do(nil, c.words...) }
-
-// restoreOnSignal puts the terminal back before a signal ends the shell.
-func restoreOnSignal(restore func()) (cancel func()) {
-	ending := make(chan os.Signal, 1)
-	signal.Notify(ending, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	go func() {
-		sig, ok := <-ending
-		if !ok {
-			return
-		}
-		restore()
-		signal.Reset(sig)
-		syscall.Kill(os.Getpid(), sig.(syscall.Signal))
-	}()
-	return func() {
-		signal.Stop(ending)
-		close(ending)
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"unicode/utf8"
 
@@ -17,47 +18,54 @@ import (
 // what failed was seen.
 func (s *session) shell() int {
 	s.interactive = true
-	original, err := liner.TerminalMode()
+	own, err := readMode(os.Stdin)
 	if err != nil {
-		return s.report(failed(die.Temporary, "unable to read the mode of the terminal: %s", err))
+		return s.report(failed(die.Temporary, "unable to read the mode of the terminal: %s", die.Reason(err)))
 	}
-	editor := liner.NewLiner() // raw from here to Close
-	restore := func() { original.ApplyMode() }
-	defer restore()
+	editor := liner.NewLiner() // its mode from here to Close
 	defer editor.Close()
-	defer restoreOnSignal(restore)()
-	raw, err := liner.TerminalMode()
+	defer s.terminal.changed(func() { own.apply() })()
+	editing, err := readMode(os.Stdin)
 	if err != nil {
-		return s.report(failed(die.Temporary, "unable to read the mode of the terminal: %s", err))
+		return s.report(failed(die.Temporary, "unable to read the mode of the terminal: %s", die.Reason(err)))
 	}
+	// liner turns signals off only after it showed the prompt.
+	editing = editing.withoutSignals()
+	// A ^C between two commands must not end the shell.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+
 	editor.SetCtrlCAborts(true)
 	editor.SetTabCompletionStyle(liner.TabPrints)
 	editor.SetWordCompleter(s.completeWord)
 	lines := s.loadHistory(editor)
 
-	restore()
+	own.apply()
 	s.run([]string{"status"})
 	for !s.leaving {
-		raw.ApplyMode()
+		editing.apply()
 		text, err := editor.Prompt(s.prompt())
-		// Commands run in the terminal's own mode: ^C is a signal there.
-		restore()
+		own.apply() // a command runs in the mode that the user's shell gave
 		switch {
 		case errors.Is(err, liner.ErrPromptAborted):
-			continue
 		case err != nil:
 			return s.leave(err)
-		case strings.TrimSpace(text) == "":
-			continue
+		case strings.TrimSpace(text) != "":
+			editor.AppendHistory(text)
+			lines = s.keep(lines, text)
+			s.line(text)
 		}
-		editor.AppendHistory(text)
-		if err := lines.append(text); err != nil {
-			s.report(failed(die.Failed, "unable to keep the history: %s", die.Reason(err)))
-			lines = nil
-		}
-		s.line(text)
 	}
 	return die.OK
+}
+
+// keep appends a line to the history. When that fails the user is told once
+// and no further lines are kept.
+func (s *session) keep(lines *history, text string) *history {
+	if err := lines.append(text); err != nil {
+		s.report(failed(die.Failed, "unable to keep the history: %s", die.Reason(err)))
+		return nil
+	}
+	return lines
 }
 
 // leave ends the shell at the end of its input.

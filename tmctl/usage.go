@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"taskmaster/lib/line"
@@ -19,22 +20,44 @@ bytes of memory; - for none. It is computed when asked.`,
 	run:      runUsage,
 }
 
-// usageFields is the number of words in a line of the answer.
-const usageFields = 7
+// A usageRow is one line of the answer to `usage`:
+//
+//	NAME STATE PID UPTIME RESTARTS CPUSECONDS BYTES
+type usageRow struct {
+	name, state string // the state in capitals
+	pid         string // "0" when it is not running
+	seconds     string // uptime as the daemon wrote it
+	uptime      float64
+	restarts    int
+	cpu         float64 // seconds of processor time used
+	bytes       int64   // memory of it and all its descendants
+}
+
+// parseUsage reads one line; false when it is none.
+func parseUsage(text string) (usageRow, bool) {
+	words, err := line.Words(text)
+	if err != nil || len(words) < 7 {
+		return usageRow{}, false
+	}
+	row := usageRow{name: words[0], state: strings.ToUpper(words[1]), pid: words[2], seconds: seconds(words[3])}
+	row.uptime, _ = strconv.ParseFloat(row.seconds, 64)
+	row.restarts, _ = strconv.Atoi(words[4])
+	row.cpu, _ = strconv.ParseFloat(seconds(words[5]), 64)
+	row.bytes, _ = strconv.ParseInt(words[6], 10, 64)
+	return row, true
+}
 
 func runUsage(s *session, c *call) error {
 	return s.do(func(r proto.Reply) {
-		words, err := line.Words(r.Text)
-		if err != nil || len(words) < usageFields {
+		row, ok := parseUsage(r.Text)
+		if !ok {
 			return
 		}
-		words[1] = strings.ToUpper(words[1])
-		if words[2] == "0" {
-			words[2], words[3] = "-", "-"
+		pid, uptime := escape(row.pid), row.seconds
+		if pid == "0" {
+			pid, uptime = "-", "-"
 		}
-		for i := range words {
-			words[i] = escape(words[i])
-		}
-		fmt.Fprintln(s.out, strings.Join(words[:usageFields], "\t"))
+		fmt.Fprintf(s.out, "%s\t%s\t%s\t%s\t%d\t%s\t%d\n", escape(row.name), escape(row.state), pid, uptime,
+			row.restarts, strconv.FormatFloat(row.cpu, 'f', -1, 64), row.bytes)
 	}, c.words...)
 }

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"taskmaster/lib/die"
+	"taskmaster/lib/proto"
+)
+
+var topCommand = command{
+	name:  "top",
+	about: "show CPU and memory of all instances live; q quits",
+	detail: `CPU is in percent of one processor since the last look, two seconds ago; memory
+is that of the instance and all its descendants. Keys: q quit; sort by n name,
+s state, u uptime, r restarts, c CPU, m memory; arrows and page keys scroll.`,
+	run: runTop,
+}
+
+// The time between two looks, and before the second, for which people wait.
+const (
+	topInterval = 2 * time.Second
+	topFirst    = 500 * time.Millisecond
+)
+
+func runTop(s *session, c *call) error {
+	if !s.screen.moves() || !isTerminal(os.Stdin) {
+		return failed(die.Usage, "top: standard input and output must be a terminal")
+	}
+	first, err := s.look() // what is wrong now is told as for any command
+	if err != nil {
+		return err
+	}
+	mode, err := readMode(os.Stdin)
+	if err != nil {
+		return failed(die.Temporary, "top: unable to read the mode of the terminal: %s", die.Reason(err))
+	}
+	s.out.flush()
+	defer s.terminal.changed(func() {
+		os.Stdout.WriteString(leaveTop)
+		mode.apply()
+	})()
+	mode.keyByKey().apply()
+	os.Stdout.WriteString(enterTop)
+
+	view := newTopView()
+	view.take(first)
+	return s.live(view)
+}
+
+// The alternate screen with its cursor hidden, and back (xterm's
+// ctlseqs, DEC private modes 1049 and 25).
+const (
+	enterTop = "\x1b[?1049h\x1b[?25l"
+	leaveTop = "\x1b[?25h\x1b[?1049l"
+)
+
+// A look is one answer to `usage`.
+type look struct {
+	at     time.Time
+	server string
+	rows   []usageRow
+	err    error
+}
+
+// live shows the view until q, ^C or the end of the keys.
+func (s *session) live(view *topView) error {
+	keys, err := readKeys(os.Stdin)
+	if err != nil {
+		return failed(die.Temporary, "top: unable to make a pipe: %s", die.Reason(err))
+	}
+	defer keys.stop()
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH)
+	defer signal.Stop(resized)
+	interrupted, stop := signal.NotifyContext(s.out.open, os.Interrupt)
+	defer stop()
+
+	looks := make(chan look, 1)
+	defer s.lookEvery(looks)()
+	for {
+		columns, rows := s.screen.size()
+		os.Stdout.WriteString(view.draw(columns, rows, s))
+		select {
+		case l := <-looks:
+			view.take(l)
+		case typed, ok := <-keys.typed:
+			if !ok || view.key(typed) {
+				return nil
+			}
+		case <-resized:
+		case <-interrupted.Done():
+			return nil
+		}
+	}
+}
+
+// lookEvery sends a look each interval until the function returned is called.
+// A daemon that goes away is tried again each time.
+func (s *session) lookEvery(looks chan<- look) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		timer := time.NewTimer(topFirst)
+		defer timer.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+			l, err := s.look()
+			l.err = err
+			select {
+			case <-ctx.Done():
+				return
+			case looks <- l:
+			}
+			timer.Reset(topInterval)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// look asks for the usage of all instances.
+func (s *session) look() (look, error) {
+	var l look
+	err := s.do(func(r proto.Reply) {
+		if row, ok := parseUsage(r.Text); ok {
+			l.rows = append(l.rows, row)
+		}
+	}, "usage")
+	l.at = time.Now()
+	if s.client != nil {
+		l.server = s.client.Server()
+	}
+	return l, err
+}
+
+// key obeys what was typed; it returns true to quit.
+func (v *topView) key(typed string) (quit bool) {
+	for typed != "" {
+		pressed := typed[:1]
+		for _, sequence := range []string{"\x1b[A", "\x1b[B", "\x1b[5~", "\x1b[6~", "\x1bOA", "\x1bOB"} {
+			if strings.HasPrefix(typed, sequence) {
+				pressed = sequence
+			}
+		}
+		typed = typed[len(pressed):]
+		switch pressed {
+		case "q", "Q":
+			return true
+		case "\x1b[A", "\x1bOA", "k":
+			v.offset--
+		case "\x1b[B", "\x1bOB", "j":
+			v.offset++
+		case "\x1b[5~":
+			v.offset -= v.page
+		case "\x1b[6~", " ":
+			v.offset += v.page
+		default:
+			if _, known := topOrders[pressed]; known {
+				v.order, v.offset = pressed, 0
+			}
+		}
+	}
+	return false
+}
+
+// summary is the first line: where, when, how many in which state.
+func (v *topView) summary() string {
+	if v.last.err != nil {
+		return "(not connected) " + asFailure(v.last.err).text
+	}
+	counts := map[string]int{}
+	cpu, memory := 0.0, int64(0)
+	for _, row := range v.last.rows {
+		counts[row.state]++
+		cpu += max(v.percent[row.name], 0)
+		memory += row.bytes
+	}
+	var parts []string
+	for _, state := range states {
+		if n := counts[strings.ToUpper(state)]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	return fmt.Sprintf("%s  %s  CPU %.1f%%  MEM %s  %s", v.last.server, v.last.at.Format("15:04:05"),
+		cpu, bytesWords(memory), strings.Join(parts, ", "))
+}
