@@ -106,7 +106,7 @@ func parseOptions(args []string) *spec.Spec {
 			break
 		}
 		letter, value := word[:2], word[2:]
-		set := options[letter]
+		set := option(letter)
 		if set == nil {
 			die.UsageError("unknown option "+letter, synopsis)
 		}
@@ -132,33 +132,54 @@ func parseOptions(args []string) *spec.Spec {
 	return s
 }
 
-var options = map[string]func(*spec.Spec, string) bool{
-	"-n": func(s *spec.Spec, v string) bool { s.Name = v; return v != "" && !strings.ContainsAny(v, "/\x00") },
-	"-r": func(s *spec.Spec, v string) bool {
-		s.Restart = v
-		return v == spec.Always || v == spec.Never || v == spec.Unexpected
-	},
-	"-x": func(s *spec.Spec, v string) bool { return setCodes(s, v) },
-	"-s": func(s *spec.Spec, v string) bool { return setSeconds(&s.StartTime, v) },
-	"-t": func(s *spec.Spec, v string) bool { return setSeconds(&s.StopTime, v) },
-	"-R": func(s *spec.Spec, v string) bool {
-		n, err := strconv.Atoi(v)
-		s.StartRetries = n
-		return err == nil && n >= 0
-	},
-	"-k": func(s *spec.Spec, v string) bool {
-		sig, ok := parseSignal(v)
-		s.StopSignal = int(sig)
-		return ok
-	},
-	"-u": func(s *spec.Spec, v string) bool {
-		n, err := strconv.ParseUint(strings.TrimPrefix(v, "0o"), 8, 9)
-		s.Umask = int(n)
-		return err == nil
-	},
-	"-C": func(s *spec.Spec, v string) bool { s.Dir = v; return v != "" },
-	"-o": func(s *spec.Spec, v string) bool { s.Stdout = spec.Output{Kind: spec.File, Path: v}; return v != "" },
-	"-e": func(s *spec.Spec, v string) bool { s.Stderr = spec.Output{Kind: spec.File, Path: v}; return v != "" },
+// option returns what an option sets, and whether the value fits.
+func option(letter string) func(*spec.Spec, string) bool {
+	switch letter {
+	case "-n":
+		return func(s *spec.Spec, v string) bool { s.Name = v; return v != "" && !strings.ContainsAny(v, "/\x00") }
+	case "-r":
+		return func(s *spec.Spec, v string) bool {
+			s.Restart = v
+			return v == spec.Always || v == spec.Never || v == spec.Unexpected
+		}
+	case "-x":
+		return setCodes
+	case "-s":
+		return func(s *spec.Spec, v string) bool { return setSeconds(&s.StartTime, v) }
+	case "-t":
+		return func(s *spec.Spec, v string) bool { return setSeconds(&s.StopTime, v) }
+	case "-R":
+		return setRetries
+	case "-k":
+		return setStopSignal
+	case "-u":
+		return setUmask
+	case "-C":
+		return func(s *spec.Spec, v string) bool { s.Dir = v; return v != "" }
+	case "-o":
+		return func(s *spec.Spec, v string) bool { s.Stdout = spec.Output{Kind: spec.File, Path: v}; return v != "" }
+	case "-e":
+		return func(s *spec.Spec, v string) bool { s.Stderr = spec.Output{Kind: spec.File, Path: v}; return v != "" }
+	}
+	return nil
+}
+
+func setRetries(s *spec.Spec, text string) bool {
+	n, err := strconv.Atoi(text)
+	s.StartRetries = n
+	return err == nil && n >= 0
+}
+
+func setStopSignal(s *spec.Spec, text string) bool {
+	sig, ok := parseSignal(text)
+	s.StopSignal = int(sig)
+	return ok
+}
+
+func setUmask(s *spec.Spec, text string) bool {
+	n, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 9)
+	s.Umask = int(n)
+	return err == nil
 }
 
 func setCodes(s *spec.Spec, list string) bool {

@@ -11,11 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// scratch is where the helper reads into: one place in every copy instead of
+// large arrays on the stack, each of which would make it grow for good.
+var scratch [8192]byte
+
+var commandBuffer [4096]byte
+
 // readControl takes what the control FIFO, or alone the standard input, holds.
 func (h *helper) readControl() {
-	var buf [4096]byte
+	// A command may use scratch again, so its line must not lie there.
+	buf := commandBuffer[:]
 	for {
-		n, err := unix.Read(h.control, buf[:])
+		n, err := unix.Read(h.control, buf)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -50,12 +57,18 @@ func (h *helper) command(text []byte) {
 		return
 	}
 	verb, args := words[0], words[1:]
-	if in, ok := wishes[verb]; ok {
-		h.wished(in, args)
-		return
-	}
 	arg := strings.Join(args, " ")
 	switch verb {
+	case "start":
+		h.wished(start, args)
+	case "stop":
+		h.wished(stop, args)
+	case "restart":
+		h.wished(restart, args)
+	case "exit":
+		h.wished(finish, args)
+	case "kill":
+		h.wished(kill, args)
 	case "signal":
 		if sig, ok := parseSignal(arg); ok {
 			h.deliver(sig)
@@ -79,8 +92,6 @@ func (h *helper) command(text []byte) {
 		}
 	}
 }
-
-var wishes = map[string]input{"start": start, "stop": stop, "restart": restart, "exit": finish, "kill": kill}
 
 // wished handles the commands that change what should be. tmd numbers its
 // own, so that it may repeat one that a dead helper may not have taken.

@@ -37,16 +37,15 @@ func kernelKilled(pid int) bool {
 	}
 	defer unix.Close(fd)
 	want := []byte("Killed process " + itoa(pid) + " (")
-	var record [8192]byte
 	for {
-		n, err := unix.Read(fd, record[:])
+		n, err := unix.Read(fd, scratch[:])
 		if err == unix.EINTR || err == unix.EPIPE { // EPIPE: records were overwritten, go on
 			continue
 		}
 		if err != nil || n <= 0 {
 			return false
 		}
-		if bytes.Contains(record[:n], want) {
+		if bytes.Contains(scratch[:n], want) {
 			return true
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,9 +52,8 @@ func (h *helper) openNotify(files *programFds) error {
 		return err
 	}
 	// A newline of an earlier program must not speak for this one.
-	var old [4096]byte
 	for {
-		if n, err := unix.Read(fd, old[:]); n <= 0 && err != unix.EINTR {
+		if n, err := unix.Read(fd, scratch[:]); n <= 0 && err != unix.EINTR {
 			break
 		}
 	}
@@ -70,9 +68,13 @@ func (h *helper) openNotify(files *programFds) error {
 
 // socketName is one that nobody can have bound before.
 func socketName() string {
-	var random [8]byte
+	name := []byte("taskmaster/")
+	var random [16]byte
 	unix.Getrandom(random[:], 0)
-	return "taskmaster/" + strconv.FormatUint(binary.NativeEndian.Uint64(random[:]), 36)
+	for _, b := range random {
+		name = append(name, 'a'+b%26)
+	}
+	return string(name)
 }
 
 // bindNotify binds the abstract socket: one in the state directory could not
@@ -133,19 +135,18 @@ func (h *helper) readReady() {
 		h.readDatagrams()
 		return
 	}
-	var buf [512]byte
-	n, _ := unix.Read(h.beat.fd, buf[:])
-	if n > 0 && bytes.IndexByte(buf[:n], '\n') >= 0 {
+	n, _ := unix.Read(h.beat.fd, scratch[:])
+	if n > 0 && bytes.IndexByte(scratch[:n], '\n') >= 0 {
 		h.closeReady()
 		h.step(ready)
 	}
 }
 
 func (h *helper) readDatagrams() {
-	var buf [4096]byte
+	buf := scratch[:]
 	var oob [64]byte
 	for {
-		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf[:], oob[:], 0)
+		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf, oob[:], 0)
 		if err == unix.EINTR {
 			continue
 		}

@@ -83,12 +83,11 @@ func memoryFile(content []byte) (int, error) {
 // the pipe when it has become the program.
 func (h *helper) readStage() {
 	for h.stage >= 0 {
-		var buf [2048]byte
-		n, err := unix.Read(h.stage, buf[:])
+		n, err := unix.Read(h.stage, scratch[:])
 		switch {
 		case err == unix.EINTR:
 		case n > 0:
-			h.report = append(h.report, buf[:n]...)
+			h.report = append(h.report, scratch[:n]...)
 		case err == unix.EAGAIN:
 			return
 		default:
@@ -218,17 +217,37 @@ func writeFile(path, text string) error {
 // setLimit goes through package syscall, which forgets the NOFILE limit it
 // would put back at exec.
 func setLimit(l spec.Limit) error {
-	which, ok := limitNumbers[l.Name]
-	if !ok {
+	which := limitNumber(l.Name)
+	if which < 0 {
 		return unix.EINVAL
 	}
 	return syscall.Setrlimit(which, &syscall.Rlimit{Cur: l.Value, Max: l.Value})
 }
 
-var limitNumbers = map[string]int{
-	"nofile": unix.RLIMIT_NOFILE, "core": unix.RLIMIT_CORE, "nproc": unix.RLIMIT_NPROC, "as": unix.RLIMIT_AS,
-	"fsize": unix.RLIMIT_FSIZE, "memlock": unix.RLIMIT_MEMLOCK, "stack": unix.RLIMIT_STACK,
-	"data": unix.RLIMIT_DATA, "cpu": unix.RLIMIT_CPU, "rss": unix.RLIMIT_RSS,
+func limitNumber(name string) int {
+	switch name {
+	case "nofile":
+		return unix.RLIMIT_NOFILE
+	case "core":
+		return unix.RLIMIT_CORE
+	case "nproc":
+		return unix.RLIMIT_NPROC
+	case "as":
+		return unix.RLIMIT_AS
+	case "fsize":
+		return unix.RLIMIT_FSIZE
+	case "memlock":
+		return unix.RLIMIT_MEMLOCK
+	case "stack":
+		return unix.RLIMIT_STACK
+	case "data":
+		return unix.RLIMIT_DATA
+	case "cpu":
+		return unix.RLIMIT_CPU
+	case "rss":
+		return unix.RLIMIT_RSS
+	}
+	return -1
 }
 
 // stageLogs are the logs of a program with another user: one whose path only

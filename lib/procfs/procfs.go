@@ -49,7 +49,7 @@ func ReadFile(path string, max int) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	buf := make([]byte, 0, min(max, 1024))
+	buf := make([]byte, 0, min(max, 2048))
 	for len(buf) < max {
 		if len(buf) == cap(buf) {
 			buf = slices.Grow(buf, min(max, 2*cap(buf))-len(buf))

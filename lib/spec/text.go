@@ -113,7 +113,10 @@ func numbers(list []int) []string {
 func Parse(text []byte) (*Spec, error) {
 	s := Default()
 	version := 0
-	for i, row := range strings.Split(string(text), "\n") {
+	rows := string(text)
+	for i := 0; rows != ""; i++ {
+		var row string
+		row, rows, _ = strings.Cut(rows, "\n")
 		key, rest, _ := strings.Cut(row, " ")
 		if key == "" {
 			continue
@@ -126,12 +129,8 @@ func Parse(text []byte) (*Spec, error) {
 			version, _ = strconv.Atoi(words[0])
 			continue
 		}
-		set := setters[key]
-		if set == nil {
-			continue
-		}
 		v := value{words: words}
-		set(s, &v)
+		s.set(key, &v)
 		if v.bad {
 			return nil, &SyntaxError{i + 1, key + ": " + errValue.Error()}
 		}
@@ -229,41 +228,81 @@ func (v *value) output() Output {
 	return o
 }
 
-var setters = map[string]func(*Spec, *value){
-	"name":    func(s *Spec, v *value) { s.Name = v.word(0) },
-	"program": func(s *Spec, v *value) { s.Program = v.word(0) },
-	"num":     func(s *Spec, v *value) { s.Num = v.number(0) },
-	"state":   func(s *Spec, v *value) { s.State = v.word(0) },
+// set takes in one line; a key that it does not know changes nothing. It is a switch
+// and not a map of functions, which every helper would build at its start.
+func (s *Spec) set(key string, v *value) {
+	switch key {
+	case "name":
+		s.Name = v.word(0)
+	case "program":
+		s.Program = v.word(0)
+	case "num":
+		s.Num = v.number(0)
+	case "state":
+		s.State = v.word(0)
+	case "was":
+		setKey(s, v)
+	default:
+		s.setLaunch(key, v)
+		s.setPolicy(key, v)
+	}
+}
 
-	"cmd":          func(s *Spec, v *value) { s.Cmd = v.all(); v.word(0) },
-	"env":          func(s *Spec, v *value) { s.Env = append(s.Env, v.word(0)) },
-	"dir":          func(s *Spec, v *value) { s.Dir = v.word(0) },
-	"umask":        setUmask,
-	"user":         func(s *Spec, v *value) { s.User = &User{v.number(0), v.number(1), v.numbers(2)} },
-	"no_new_privs": func(s *Spec, v *value) { s.NoNewPrivs = v.oneOf("true", "false") == "true" },
-	"stdout":       func(s *Spec, v *value) { s.Stdout = v.output() },
-	"stderr":       func(s *Spec, v *value) { s.Stderr = v.output() },
-	"limit":        setLimit,
-	"nice":         func(s *Spec, v *value) { n := v.number(0); s.Nice = &n },
-	"oom_score_adj": func(s *Spec, v *value) {
+func (s *Spec) setLaunch(key string, v *value) {
+	switch key {
+	case "cmd":
+		s.Cmd = v.all()
+		v.word(0)
+	case "env":
+		s.Env = append(s.Env, v.word(0))
+	case "dir":
+		s.Dir = v.word(0)
+	case "umask":
+		setUmask(s, v)
+	case "user":
+		s.User = &User{v.number(0), v.number(1), v.numbers(2)}
+	case "no_new_privs":
+		s.NoNewPrivs = v.oneOf("true", "false") == "true"
+	case "stdout":
+		s.Stdout = v.output()
+	case "stderr":
+		s.Stderr = v.output()
+	case "limit":
+		setLimit(s, v)
+	case "nice":
+		n := v.number(0)
+		s.Nice = &n
+	case "oom_score_adj":
 		n := v.number(0)
 		s.OOMScoreAdj = &n
-	},
-	"background": func(s *Spec, v *value) { s.Background = v.oneOf(Kill, Follow) },
+	case "background":
+		s.Background = v.oneOf(Kill, Follow)
+	}
+}
 
-	"restart":      func(s *Spec, v *value) { s.Restart = v.oneOf(Always, Never, Unexpected) },
-	"exitcodes":    func(s *Spec, v *value) { s.ExitCodes = v.numbers(0) },
-	"starttime":    func(s *Spec, v *value) { s.StartTime = v.duration(0) },
-	"startretries": func(s *Spec, v *value) { s.StartRetries = v.number(0) },
-	"stopsignal":   func(s *Spec, v *value) { s.StopSignal = v.number(0) },
-	"stoptime":     func(s *Spec, v *value) { s.StopTime = v.duration(0) },
-	"stopgroup":    func(s *Spec, v *value) { s.StopGroup = v.oneOf(Tree, Group, Process) },
-	"backoff":      func(s *Spec, v *value) { s.BackoffFirst, s.BackoffMax = v.duration(0), v.duration(1) },
-	"ready": func(s *Spec, v *value) {
+func (s *Spec) setPolicy(key string, v *value) {
+	switch key {
+	case "restart":
+		s.Restart = v.oneOf(Always, Never, Unexpected)
+	case "exitcodes":
+		s.ExitCodes = v.numbers(0)
+	case "starttime":
+		s.StartTime = v.duration(0)
+	case "startretries":
+		s.StartRetries = v.number(0)
+	case "stopsignal":
+		s.StopSignal = v.number(0)
+	case "stoptime":
+		s.StopTime = v.duration(0)
+	case "stopgroup":
+		s.StopGroup = v.oneOf(Tree, Group, Process)
+	case "backoff":
+		s.BackoffFirst, s.BackoffMax = v.duration(0), v.duration(1)
+	case "ready":
 		s.Ready = Ready{v.oneOf(Notify, SdNotify, Probed), v.number(1), v.duration(2)}
-	},
-	"watchdog": func(s *Spec, v *value) { s.Watchdog = v.duration(0) },
-	"was":      setKey,
+	case "watchdog":
+		s.Watchdog = v.duration(0)
+	}
 }
 
 func setUmask(s *Spec, v *value) {
