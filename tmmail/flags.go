@@ -24,7 +24,8 @@ var flagKeys = map[string]string{
 type usageError struct{ error }
 
 // parseArgs reads the command line and, before it, the file that -c names: a
-// flag overrides the file's key, a repeated -t, -e or -n adds. The error is a
+// flag overrides the file's key, a repeated -t, -e or -n adds, of the others
+// the last counts. The error is a
 // usageError or, for the file and the values, an error in words.
 func parseArgs(args []string) (*settings, error) {
 	s := defaultSettings()
@@ -58,6 +59,9 @@ func parseArgs(args []string) (*settings, error) {
 	for _, name := range slices.Sorted(maps.Keys(flagKeys)) {
 		key := flagKeys[name]
 		if words := given[key]; words != nil {
+			if s.list(key) == nil {
+				words = words[len(words)-1:]
+			}
 			if err := s.set(key, words); err != nil {
 				return nil, fmt.Errorf("-%s: %w", name, err)
 			}
