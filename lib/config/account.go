@@ -26,7 +26,7 @@ func (b *builder) readUser(v value) string {
 	if v.isNull() {
 		return inherited
 	}
-	name := b.word(v)
+	name := b.expandWord(v)
 	if name == "" {
 		return inherited
 	}
@@ -52,7 +52,7 @@ func (b *builder) readGroup(v value) string {
 		}
 		return b.showGroup(b.in.User.GID)
 	}
-	name := b.word(v)
+	name := b.expandWord(v)
 	if name == "" {
 		return inherited
 	}

@@ -31,6 +31,7 @@ func Find() (path string, found bool) {
 // at by, the item of `include:` that asks for it, if there is one.
 func (l *loader) open(path string, by value) (value, bool) {
 	refuse := func(text string) (value, bool) {
+		l.unread = true
 		if by.node == nil {
 			l.mistake(Mistake{Text: text})
 		} else {
@@ -50,6 +51,7 @@ func (l *loader) open(path string, by value) (value, bool) {
 	l.order[path] = len(l.order)
 	root := l.parse(src, text)
 	if root == nil {
+		l.unread = true
 		return value{}, false
 	}
 	return value{src: src}.child(root, ""), true

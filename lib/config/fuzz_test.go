@@ -36,9 +36,14 @@ func FuzzLoad(f *testing.F) {
 		if (file == nil) != (len(mistakes) > 0) {
 			t.Fatalf("file %v and mistakes %v", file, mistakes)
 		}
-		lines := strings.Count(string(text), "\n") + 1
+		lines := 2 // a file that ends too early may be wrong after its last line
+		for _, r := range string(text) {
+			if strings.ContainsRune("\n\r\u0085\u2028\u2029", r) { // YAML 1.1 breaks lines at all of them
+				lines++
+			}
+		}
 		for _, m := range mistakes {
-			if m.Line > lines+1 || m.Line > 0 && m.Col < 1 || m.Text == "" || strings.ContainsAny(m.Error(), "\n\x00\x1b") {
+			if m.Line > lines || m.Line > 0 && m.Col < 1 || m.Text == "" || strings.ContainsAny(m.Error(), "\n\x00\x1b") {
 				t.Fatalf("mistake %+v in %d lines", m, lines)
 			}
 		}

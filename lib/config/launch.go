@@ -187,7 +187,7 @@ func (b *builder) collectLimits(v value, limits map[string]uint64) {
 	if v.below != nil {
 		b.collectLimits(*v.below, limits)
 	}
-	for name, limit := range b.loader.fields(v, limitNames...) {
+	for name, limit := range b.fields(v, limitNames...) {
 		switch {
 		case limit.node.Kind == yaml.ScalarNode && limit.node.Value == "unlimited":
 			limits[name] = Unlimited

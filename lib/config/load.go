@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -26,6 +25,7 @@ type loader struct {
 	spent        bool // cost has passed maxCost and that is reported
 	main         *source
 	opened       map[string]bool  // absolute paths
+	unread       bool             // some file could not be read: its programs are not known
 	claims       map[string]claim // who writes which path
 	dependencies []dependency     // every item of an after:
 	accounts     map[string]account
@@ -183,6 +183,3 @@ func (l *loader) spend(bytes int) bool {
 	}
 	return !l.spent
 }
-
-// here is the absolute directory of a file.
-func (l *loader) here(path string) string { return filepath.Dir(l.absolute(path)) }

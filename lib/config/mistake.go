@@ -70,8 +70,8 @@ func (r *report) warn(m Mistake) {
 // sort brings ms into the order of the files as they were read, then of the
 // lines.
 func (r *report) sort(ms Mistakes) {
-	slices.SortStableFunc(ms, func(a, b Mistake) int {
-		return cmp.Or(cmp.Compare(r.order[a.File], r.order[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	slices.SortFunc(ms, func(a, b Mistake) int {
+		return cmp.Or(cmp.Compare(r.order[a.File], r.order[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Text, b.Text))
 	})
 }
 

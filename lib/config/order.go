@@ -25,7 +25,9 @@ func (l *loader) checkAfter(programs []*Program) {
 	for _, d := range l.dependencies {
 		first := byName[d.Program]
 		if first == nil {
-			l.bad(d.at, "no program %s%s", quoted(d.Program), didYouMean(d.Program, names))
+			if !l.unread {
+				l.bad(d.at, "no program %s%s", quoted(d.Program), didYouMean(d.Program, names))
+			}
 			continue
 		}
 		if len(first.Instances) > 0 && d.Until == "exited" && first.Instances[0].Autorestart == "always" {

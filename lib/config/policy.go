@@ -97,7 +97,7 @@ const minBackoff = time.Millisecond
 func (b *builder) readBackoff(v value) string {
 	var limit value
 	for layer := &v; layer != nil; layer = layer.below {
-		fields := b.loader.fields(*layer, "first", "max")
+		fields := b.fields(*layer, "first", "max")
 		if first, ok := fields["first"]; ok && b.in.BackoffFirst == 0 {
 			b.in.BackoffFirst = b.duration(first, minBackoff)
 		}
@@ -107,7 +107,7 @@ func (b *builder) readBackoff(v value) string {
 		}
 	}
 	if b.in.BackoffMax < b.in.BackoffFirst {
-		if limit.src.path != "" {
+		if limit.src != nil && limit.src.path != "" {
 			b.bad(limit, "%s is shorter than first, %s", formatDuration(b.in.BackoffMax), formatDuration(b.in.BackoffFirst))
 		}
 		b.in.BackoffMax = b.in.BackoffFirst

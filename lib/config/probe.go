@@ -24,7 +24,7 @@ func (b *builder) readReady(v value) string {
 	if v.isNull() {
 		return "none"
 	}
-	fields := b.loader.fields(v, append(slices.Clone(readyKinds), "status", "timeout", "interval")...)
+	fields := b.fields(v, append(slices.Clone(readyKinds), "status", "timeout", "interval")...)
 	p := &Probe{Timeout: time.Minute, Interval: 250 * time.Millisecond}
 	b.in.Ready = p
 	return braced(b.probe(v, p, fields, readyKinds)...)
@@ -34,7 +34,7 @@ func (b *builder) readCheck(v value) string {
 	if v.isNull() {
 		return "none"
 	}
-	fields := b.loader.fields(v, append(slices.Clone(checkKinds), "status", "timeout", "interval", "failures", "action")...)
+	fields := b.fields(v, append(slices.Clone(checkKinds), "status", "timeout", "interval", "failures", "action")...)
 	c := &Check{Probe: Probe{Timeout: 2 * time.Second, Interval: 10 * time.Second}, Failures: 3, Action: "restart"}
 	b.in.Check = c
 	if failures, ok := fields["failures"]; ok {
@@ -90,8 +90,8 @@ func (b *builder) target(p *Probe, v value) string {
 		p.FD = b.integer(v, 3, 1023)
 		return strconv.Itoa(p.FD)
 	case "sd_notify":
-		if !b.boolean(v) {
-			b.bad(v, "expected true; without readiness leave ready out")
+		if on, _ := booleanOf(v); !on {
+			b.bad(v, "expected true, got %s; without readiness leave ready out", v.kind())
 		}
 		return "true"
 	case "cmd":
@@ -203,7 +203,7 @@ func (b *builder) afterItem(v value) After {
 		return After{Program: b.word(v), Until: "running"}
 	}
 	a := After{Until: "running"}
-	fields := b.loader.fields(v, "name", "until")
+	fields := b.fields(v, "name", "until")
 	if name, ok := fields["name"]; ok {
 		a.Program = b.word(name)
 	} else {

@@ -117,8 +117,8 @@ func mustParseBuiltin() map[string]value {
 // A builder makes one instance of a program.
 type builder struct {
 	scope
-	fields map[string]value // of the program, with all defaults
-	trial  bool             // a look at `defaults:` only: the instance is thrown away
+	given map[string]value // the program's keys, with all defaults
+	trial bool             // a look at `defaults:` only: the instance is thrown away
 }
 
 var programName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
@@ -151,12 +151,12 @@ func (l *loader) readProgram(s setting, defaults map[string]value) *Program {
 	if len(l.mistakes) > before {
 		return p
 	}
-	l.program(p, first, varies, fields)
+	l.fill(p, first, varies, fields)
 	return p
 }
 
-// program fills in the instances of p, of which the first is built.
-func (l *loader) program(p *Program, first *Instance, varies bool, fields map[string]value) {
+// fill makes the instances of p, of which the first is built.
+func (l *loader) fill(p *Program, first *Instance, varies bool, fields map[string]value) {
 	for num := 0; num < p.Numprocs && l.spend(instanceCost); num++ {
 		in := first
 		switch {
@@ -227,9 +227,10 @@ func layered(defaults, own map[string]value) map[string]value {
 	return fields
 }
 
-// checkTogether reports what is wrong between two keys.
+// checkTogether reports what is wrong between two keys. Of `defaults:` alone
+// nothing can be said, since a program may have the other key.
 func (b *builder) checkTogether() {
-	if w := b.fields["watchdog"]; b.in.Watchdog > 0 && (b.in.Ready == nil || b.in.Ready.Kind != "sd_notify") {
+	if w := b.given["watchdog"]; !b.trial && b.in.Watchdog > 0 && (b.in.Ready == nil || b.in.Ready.Kind != "sd_notify") {
 		b.bad(w, "the program can only say that it lives with ready: {sd_notify: true}")
 	}
 }
@@ -255,8 +256,7 @@ func programHint(name string) string {
 }
 
 func programKeyNames() []string {
-	names := append(slices.Sorted(maps.Keys(builtinFields)), "cmd")
-	return names
+	return append(slices.Sorted(maps.Keys(builtinFields)), "cmd")
 }
 
 // braced writes fields of a map in canonical text.

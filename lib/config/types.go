@@ -17,7 +17,8 @@ type File struct {
 }
 
 // Settings is the `taskmaster:` map with its defaults filled in. Paths are
-// expanded but, when relative, still relative to tmd's directory.
+// expanded but, when relative, still relative to tmd's directory; only
+// Log.File is absolute.
 type Settings struct {
 	Listen         string // "127.0.0.1:4242"
 	State          string // "" when the file does not say
@@ -30,7 +31,7 @@ type Settings struct {
 
 // A Log is a log map: what one tmlog does.
 type Log struct {
-	File      string
+	File      string        // absolute
 	MaxBytes  int64         // rotate before the file passes it; 0 never
 	Backups   int           // rotated files to keep
 	MaxAge    time.Duration // rotate when the file is that old; 0 never
@@ -66,7 +67,9 @@ type Program struct {
 	Instances []*Instance // Numprocs of them, Num from 0
 }
 
-// An Instance is one process to keep, every value expanded for it.
+// An Instance is one process to keep, every value expanded for it. Instances
+// of a program share slices and pointers where they do not differ: they are
+// not to be changed.
 type Instance struct {
 	Name        string // "web:0"
 	Program     string
@@ -75,9 +78,9 @@ type Instance struct {
 
 	// What fixes the process at its start.
 	Cmd            []string
-	Env            []string // KEY=VALUE as configured, without what is inherited
+	Env            []string // KEY=VALUE as configured, sorted, without what is inherited
 	ClearEnv       bool
-	WorkingDir     string // "" for tmd's
+	WorkingDir     string // absolute; "" for tmd's
 	Umask          int    // -1 for tmd's
 	User           *User  // nil for tmd's
 	NoNewPrivs     bool
@@ -106,7 +109,10 @@ type Instance struct {
 
 	// Keys is the whole of the above in canonical text, one per key of
 	// taskmaster.yaml(5), defaults included, in the order of the manual:
-	// what `tmctl show` prints and what a reload compares.
+	// what `tmctl show` prints and what a reload compares. What is inherited
+	// reads "tmd's", and a path as the file has it, so that a tmd started from
+	// elsewhere finds nothing changed. A log map is several keys: "stdout" is
+	// its path only, and "stdout.maxbytes" and so on are the tmlog's affair.
 	Keys []Key
 }
 
@@ -131,7 +137,7 @@ type User struct {
 // An Output says where a program's stdout or stderr goes.
 type Output struct {
 	Kind string // "discard", "inherit", "file", "log", "stdout" (stderr only: joined)
-	Path string // of file and log
+	Path string // of file and log, absolute
 	Log  *Log   // of log
 }
 
