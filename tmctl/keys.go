@@ -4,25 +4,46 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"taskmaster/lib/die"
 )
+
+// keyboard is standard input on a descriptor of its own, made once: the
+// restorer takes descriptor 0 away from others.
+func (s *session) keyboard() (*os.File, error) {
+	if s.keys == nil {
+		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, err
+		}
+		s.keys = os.NewFile(uintptr(fd), "standard input")
+	}
+	return s.keys, nil
+}
 
 // A terminalMode is how a terminal is set (termios(3)).
 type terminalMode struct {
-	fd       int
+	keyboard *os.File
 	settings unix.Termios
 }
 
-func readMode(file *os.File) (terminalMode, error) {
-	fd := int(file.Fd())
-	settings, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	if err != nil {
-		return terminalMode{}, err
+// mode reads how the terminal is set now.
+func (s *session) mode() (terminalMode, error) {
+	keyboard, err := s.keyboard()
+	if err == nil {
+		var settings *unix.Termios
+		settings, err = unix.IoctlGetTermios(int(keyboard.Fd()), unix.TCGETS)
+		if err == nil {
+			return terminalMode{keyboard, *settings}, nil
+		}
 	}
-	return terminalMode{fd, *settings}, nil
+	return terminalMode{}, failed(die.Temporary, "unable to read the mode of the terminal: %s", die.Reason(err))
 }
 
 // apply sets the terminal; what was typed already stays.
-func (m terminalMode) apply() error { return unix.IoctlSetTermios(m.fd, unix.TCSETS, &m.settings) }
+func (m terminalMode) apply() error {
+	return unix.IoctlSetTermios(int(m.keyboard.Fd()), unix.TCSETS, &m.settings)
+}
 
 // keyByKey is a mode in which each key is given as it is pressed, and none is
 // shown. ^C remains a signal; ^Z does not suspend, which would leave a screen

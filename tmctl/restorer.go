@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A restorer puts the terminal back, however tmctl ends but by SIGKILL.
@@ -46,6 +48,11 @@ func (r *restorer) back(depth int) {
 // await undoes everything when a signal is to end tmctl, and lets it.
 func (r *restorer) await() {
 	sig := <-r.signals
+	// liner may be about to set the terminal for the next prompt. It knows it
+	// as descriptor 0 only, and must not find it there any more.
+	if null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+		unix.Dup3(null, 0, 0)
+	}
 	r.back(0)
 	if sig == syscall.SIGQUIT {
 		os.Exit(128 + int(syscall.SIGQUIT)) // Go's own way prints all stacks

@@ -27,6 +27,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// quickExit stops the race detector from sleeping a second at each exit.
+const quickExit = "atexit_sleep_ms=0"
+
 // prepare makes the state directory that a daemon would.
 func prepare(env *testscript.Env) error {
 	d, err := startDaemon()
@@ -37,6 +40,7 @@ func prepare(env *testscript.Env) error {
 	state := filepath.Join(env.WorkDir, "state")
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("STATE", state)
+	env.Setenv("GORACE", quickExit)
 	env.Setenv("TMCTL_SERVER", d.address)
 	env.Setenv("TMCTL_SECRET_FILE", filepath.Join(state, "secret"))
 	if err := os.Mkdir(state, 0o700); err != nil {

@@ -20,9 +20,10 @@ type session struct {
 	err io.Writer
 
 	terminal    restorer
-	screen      *screen // the terminal that out is, nil when it is none
-	interactive bool    // commands are typed in the shell
-	leaving     bool    // quit was asked for
+	keys        *os.File // what keyboard returns
+	screen      *screen  // the terminal that out is, nil when it is none
+	interactive bool     // commands are typed in the shell
+	leaving     bool     // quit was asked for
 
 	commands      []*command
 	daemon        *location

@@ -18,16 +18,16 @@ import (
 // what failed was seen.
 func (s *session) shell() int {
 	s.interactive = true
-	own, err := readMode(os.Stdin)
+	own, err := s.mode()
 	if err != nil {
-		return s.report(failed(die.Temporary, "unable to read the mode of the terminal: %s", die.Reason(err)))
+		return s.report(err)
 	}
 	editor := liner.NewLiner() // its mode from here to Close
 	defer editor.Close()
 	defer s.terminal.changed(func() { own.apply() })()
-	editing, err := readMode(os.Stdin)
+	editing, err := s.mode()
 	if err != nil {
-		return s.report(failed(die.Temporary, "unable to read the mode of the terminal: %s", die.Reason(err)))
+		return s.report(err)
 	}
 	// liner turns signals off only after it showed the prompt.
 	editing = editing.withoutSignals()

@@ -43,7 +43,8 @@ func home(t *testing.T, d *daemon) []string {
 		}
 	}
 	return []string{"HOME=" + dir, "TMCTL_SERVER=" + d.address, "TMCTL_SECRET_FILE=" + dir + "/secret",
-		"TERM=xterm", "LANG=C.UTF-8", "PATH=" + os.Getenv("PATH"), "XDG_STATE_HOME=" + dir + "/xdg"}
+		"TERM=xterm", "LANG=C.UTF-8", "PATH=" + os.Getenv("PATH"), "GORACE=" + quickExit,
+		"XDG_STATE_HOME=" + dir + "/xdg"}
 }
 
 // open starts tmctl in a terminal of 80x24.

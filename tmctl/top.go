@@ -36,9 +36,9 @@ func runTop(s *session, c *call) error {
 	if err != nil {
 		return err
 	}
-	mode, err := readMode(os.Stdin)
+	mode, err := s.mode()
 	if err != nil {
-		return failed(die.Temporary, "top: unable to read the mode of the terminal: %s", die.Reason(err))
+		return err
 	}
 	s.out.flush()
 	defer s.terminal.changed(func() {
@@ -70,7 +70,7 @@ type look struct {
 
 // live shows the view until q, ^C or the end of the keys.
 func (s *session) live(view *topView) error {
-	keys, err := readKeys(os.Stdin)
+	keys, err := readKeys(s.keys)
 	if err != nil {
 		return failed(die.Temporary, "top: unable to make a pipe: %s", die.Reason(err))
 	}
