@@ -24,21 +24,6 @@ type expansion struct {
 	number bool // %d, not %s
 }
 
-// String writes e as it stands in the file.
-func (e expansion) String() string {
-	format := "%(" + e.name + ")"
-	if e.zeros {
-		format += "0"
-	}
-	if e.width > 0 {
-		format += strconv.Itoa(e.width)
-	}
-	if e.number {
-		return format + "d"
-	}
-	return format + "s"
-}
-
 // parseExpansion reads the (NAME), width and conversion after a percent sign
 // and returns what follows them.
 func parseExpansion(text string) (e expansion, rest string, ok bool) {
@@ -108,7 +93,7 @@ func (s *scope) expandWord(v value) string {
 func (s *scope) format(v value, e expansion) (text string, ok bool) {
 	text, ok = s.variable(v, e.name)
 	if ok && e.number && e.name != "process_num" {
-		s.bad(v, "%s: only process_num is a number, write %%(%s)s", e, e.name)
+		s.bad(v, "%s: only process_num is a number: write %%(NAME)s", quoted("%("+e.name+")d"))
 		ok = false
 	}
 	pad := " "
@@ -123,7 +108,7 @@ func (s *scope) variable(v value, name string) (string, bool) {
 	if env, ok := strings.CutPrefix(name, "ENV_"); ok {
 		text, ok := s.opts.Getenv(env)
 		if !ok {
-			s.bad(v, "%%(%s)s: %s is not in the environment of tmd", name, quoted(env))
+			s.bad(v, "%s: tmd has no such variable in its environment", quoted("%("+name+")"))
 		}
 		return text, ok
 	}

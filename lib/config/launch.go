@@ -93,7 +93,7 @@ func (b *builder) collectEnv(v value, env map[string]string) {
 		case slices.Contains(ownVariables, s.name):
 			b.mistakeAt(s.value, s.at, fmt.Sprintf("env: %s is set by tmd", s.name))
 		default:
-			s.key = "env." + s.name
+			s.key = "env." + s.key
 			b.spend(variableCost)
 			env[s.name] = b.expandText(s.value)
 		}

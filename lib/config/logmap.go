@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"unicode"
@@ -79,13 +81,19 @@ func (s *scope) selection(v value) []string {
 		}
 		if text[0] != '-' && text[0] != '+' {
 			s.bad(item, "%s begins with neither - (drop) nor + (keep)", quoted(text))
-		} else if _, err := regexp.Compile(text[1:]); err != nil {
-			s.bad(item, "%s", err)
+		} else if wrong := (*syntax.Error)(nil); errors.As(compile(text[1:]), &wrong) {
+			s.bad(item, "%s: %s", quoted(wrong.Expr), wrong.Code)
 		}
 		s.spend(len(text))
 		patterns = append(patterns, text)
 	}
 	return patterns
+}
+
+// compile returns what is wrong with a pattern of tmlog(8).
+func compile(pattern string) error {
+	_, err := regexp.Compile(pattern)
+	return err
 }
 
 // rawPrefix is the prefix of the log map v before its expansion.

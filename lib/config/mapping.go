@@ -103,7 +103,7 @@ func (l *loader) settings(v value) []setting {
 			merged = append(merged, val)
 			continue
 		}
-		val.key, val.at = key.Value, v.node.Content[i]
+		val.key, val.at = printable(key.Value), v.node.Content[i]
 		all = append(all, setting{key.Value, val})
 	}
 	for _, from := range merged {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,11 +76,9 @@ func (g *graph) visit(name string) {
 
 // cycle names the part of the way that begins and ends at name.
 func (g *graph) cycle(name string) string {
-	start := 0
-	for i, on := range g.way {
-		if on == name {
-			start = i
-		}
+	var names []string
+	for _, on := range g.way[slices.Index(g.way, name):] {
+		names = append(names, printable(on))
 	}
-	return strings.Join(append(g.way[start:len(g.way):len(g.way)], name), " -> ")
+	return strings.Join(append(names, printable(name)), " -> ")
 }

@@ -144,7 +144,7 @@ func (l *loader) readProgram(s setting, defaults map[string]value) *Program {
 	own := l.programFields(s.value)
 	fields := layered(defaults, own)
 	if _, ok := fields["cmd"]; !ok && (s.isMap() || s.isNull()) {
-		l.mistakeAt(s.value, s.at, s.name+": no cmd: every program needs one")
+		l.mistakeAt(s.value, s.at, s.key+": no cmd: every program needs one")
 	}
 	before := len(l.mistakes)
 	first, varies := l.build(p, 0, fields, false)
@@ -157,7 +157,8 @@ func (l *loader) readProgram(s setting, defaults map[string]value) *Program {
 
 // fill makes the instances of p, of which the first is built.
 func (l *loader) fill(p *Program, first *Instance, varies bool, fields map[string]value) {
-	for num := 0; num < p.Numprocs && l.spend(instanceCost); num++ {
+	before := len(l.mistakes)
+	for num := 0; num < p.Numprocs && l.spend(instanceCost) && len(l.mistakes) == before; num++ {
 		in := first
 		switch {
 		case num > 0 && varies:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -26,10 +25,6 @@ type source struct {
 	path string // as it was opened
 	here string // its directory, absolute: %(here)s
 }
-
-// plainTags are the types that a YAML value may name or have; others would
-// change what its text means.
-var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!merge", "!!timestamp", ""}
 
 // parse reads text as one YAML document whose aliases are safe to follow. It
 // returns nil, and has reported why, when there is no such document; the
@@ -156,12 +151,15 @@ func (w *walk) visit(n *yaml.Node, depth int) bool {
 	return true
 }
 
+// check reports what no value may be. A tag other than !!str would change
+// what the text means, or drop it.
 func (w *walk) check(n *yaml.Node) {
 	if strings.ContainsRune(n.Value, 0) {
 		w.refuse(n, "a value cannot hold a NUL byte")
 	}
-	if !slices.Contains(plainTags, n.Tag) {
-		w.refuse(n, "unknown tag "+quoted(n.Tag)+": leave it out")
+	text := n.Kind == yaml.ScalarNode && n.Tag == "!!str"
+	if n.Style&yaml.TaggedStyle != 0 && !text {
+		w.refuse(n, "the tag "+quoted(n.Tag)+" has no meaning here: leave it out")
 	}
 }
 
