@@ -81,7 +81,7 @@ func (s *scope) selection(v value) []string {
 		}
 		if text[0] != '-' && text[0] != '+' {
 			s.bad(item, "%s begins with neither - (drop) nor + (keep)", quoted(text))
-		} else if wrong := (*syntax.Error)(nil); errors.As(compile(text[1:]), &wrong) {
+		} else if wrong := patternError(text[1:]); wrong != nil {
 			s.bad(item, "%s: %s", quoted(wrong.Expr), wrong.Code)
 		}
 		s.spend(len(text))
@@ -90,10 +90,13 @@ func (s *scope) selection(v value) []string {
 	return patterns
 }
 
-// compile returns what is wrong with a pattern of tmlog(8).
-func compile(pattern string) error {
+// patternError returns what is wrong with a pattern of tmlog(8), nil when
+// nothing is.
+func patternError(pattern string) *syntax.Error {
+	var wrong *syntax.Error
 	_, err := regexp.Compile(pattern)
-	return err
+	errors.As(err, &wrong)
+	return wrong
 }
 
 // rawPrefix is the prefix of the log map v before its expansion.
