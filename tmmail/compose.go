@@ -39,9 +39,11 @@ func (n *notifier) compose(now time.Time, groups []*group) page {
 			break
 		}
 		if len(groups) > 1 {
-			fmt.Fprintf(&b, "%s\n\n", groupSubject(g))
+			fmt.Fprintf(&b, "%s\n", groupSubject(g))
+		} else {
+			writeMembers(&b, g)
 		}
-		writeGroup(&b, g, len(groups) == 1)
+		writeTimeline(&b, g.Story)
 	}
 	n.writeCommands(&b, groups)
 	n.writeFooter(&b, now, groups)
@@ -49,9 +51,9 @@ func (n *notifier) compose(now time.Time, groups []*group) page {
 	return p
 }
 
-// writeGroup tells the story of a group: each member in trouble with all that
-// is known of it, then the events in their order.
-func writeGroup(b *strings.Builder, g *group, withOutput bool) {
+// writeMembers tells of each member in trouble all that is known, and who
+// recovered.
+func writeMembers(b *strings.Builder, g *group) {
 	told := 0
 	for _, word := range g.names() {
 		m := g.Members[word]
@@ -61,12 +63,11 @@ func writeGroup(b *strings.Builder, g *group, withOutput bool) {
 		if told++; told > mostMembers {
 			continue
 		}
-		writeMember(b, word, m, withOutput)
+		writeMember(b, word, m)
 	}
 	if told > mostMembers {
 		fmt.Fprintf(b, "and %s more\n\n", count(told-mostMembers, "process", "processes"))
 	}
-	writeTimeline(b, g.Story)
 }
 
 // row writes one "label   text" line of a member's table.
@@ -78,16 +79,19 @@ func row(b *strings.Builder, label, text string) {
 
 const clock = "Mon 2006-01-02 15:04:05 -0700"
 
-func writeMember(b *strings.Builder, word string, m *member, withOutput bool) {
+func writeMember(b *strings.Builder, word string, m *member) {
 	if m.Trouble == nil {
 		fmt.Fprintf(b, "%s recovered: it %s since %s.\n\n", shown(word), phrase(&m.Now.Event), m.Now.Time.Local().Format(clock))
 		return
 	}
 	e := &m.Trouble.Event
 	fmt.Fprintf(b, "%s %s.\n\n", shown(word), printable(phrase(e)))
+	if m.Exit != nil { // it may not be the last of the troubles
+		e = &m.Exit.Event
+	}
 	row(b, "cause", cause(e))
 	if m.Details != nil {
-		row(b, "command", with(m.Details.Command, "", ""))
+		row(b, "command", m.Details.Command)
 		row(b, "", m.Details.Missing)
 	}
 	row(b, "pid", e.Get("pid"))
@@ -95,23 +99,20 @@ func writeMember(b *strings.Builder, word string, m *member, withOutput bool) {
 	if exits := m.Counts[event.Exited]; exits > 1 {
 		row(b, "how often", fmt.Sprintf("%d times since the last mail", exits))
 	}
-	row(b, "restarts", fmt.Sprint(m.Restarts))
+	if isDown(m.Trouble.Kind) {
+		row(b, "restarts", fmt.Sprint(m.Restarts))
+	}
 	if left := e.Int("left"); left > 0 {
 		row(b, "left", count(left, "process that it left behind was", "processes that it left behind were")+" ended")
 	}
-	row(b, "also said", allPairs(e, toldKeys))
 	row(b, "next", nextInFull(m))
 	b.WriteByte('\n')
-	if withOutput && m.Details != nil {
+	if m.Details != nil {
 		for i := range m.Details.Outputs {
 			writeOutput(b, &m.Details.Outputs[i])
 		}
 	}
 }
-
-// toldKeys are those that phrase and the table of a member have told.
-var toldKeys = map[string]bool{"pid": true, "code": true, "signal": true, "core": true, "expected": true,
-	"uptime": true, "left": true, "try": true, "wait": true, "reason": true, "cut": true}
 
 // writeTimes tells when the process began and ended. An event with uptime= is
 // an end.
@@ -138,7 +139,7 @@ func nextInFull(m *member) string {
 	case event.Backoff:
 		return fmt.Sprintf("restart %s, next try in %s from %s", value(&m.Now.Event, "try", "?"), seconds(m.Now.Get("wait")), at)
 	case event.Fatal:
-		return with("taskmaster gave up", " after try ", m.Now.Get("try")) + ": it stays down until someone starts it"
+		return "taskmaster gave up: it stays down until someone starts it"
 	case event.Stopping, event.Stopped, event.Killed:
 		return "it was stopped at " + at
 	case event.Exited:

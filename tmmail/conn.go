@@ -14,6 +14,9 @@ var (
 	sessionTimeout = 2 * time.Minute  // from connecting to the last answer
 )
 
+// quitTimeout is how long to wait for the answer to QUIT, which tells nothing.
+const quitTimeout = 5 * time.Second
+
 // mostAnswer bounds what a server may say in one session, in bytes, TLS and
 // certificates included: an endless line would fill the memory.
 const mostAnswer = 1 << 20

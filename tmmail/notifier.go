@@ -127,11 +127,7 @@ func (n *notifier) takeEvent(now time.Time, e *event.Event) (*group, *member) {
 		g.Members[word] = m
 	}
 	r := &record{*e}
-	m.Now = r
-	m.Restarts = max(m.Restarts, n.starts[e.Name])
-	if e.Kind == event.Backoff {
-		m.Restarts = max(m.Restarts, e.Int("try"))
-	}
+	m.note(r, n.starts[e.Name])
 	if !wanted {
 		// The retries of a program that is reported already are no news.
 		if m.Trouble != nil || m.recovered() {

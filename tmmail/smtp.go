@@ -40,7 +40,7 @@ func (e *stepError) Error() string {
 	words := e.err.Error()
 	switch {
 	case errors.As(e.err, &answer):
-		words = answer.Error()
+		words = fmt.Sprintf("%d %s", answer.Code, answer.Msg)
 	case errors.Is(e.err, os.ErrDeadlineExceeded):
 		words = "no answer in time"
 	case errors.As(e.err, &network):
@@ -80,6 +80,7 @@ func speakSMTP(ctx context.Context, s *settings, l *letter, tell func(string)) d
 		return delivery{l, all(l.To, deferred, err.Error()), silent(err), hopeless(err)}
 	}
 	verdicts, err := d.transfer(l)
+	d.conn.step = min(stepTimeout, quitTimeout)
 	d.client.Quit() // whatever it answers, the mail is where it is
 	return delivery{letter: l, verdicts: verdicts, silent: silent(err)}
 }

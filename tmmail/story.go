@@ -42,6 +42,7 @@ const (
 type member struct {
 	Reported bool           // a mail said that it is down, none that it is up again
 	Trouble  *record        // the last event of the story that qualified for mail
+	Exit     *record        // the last exited event of the story
 	Now      *record        // the last event of any kind
 	Counts   map[string]int // events of the story that qualified, by kind
 	Restarts int
@@ -139,4 +140,16 @@ func (g *group) close(now time.Time) {
 // idle reports whether the group can be forgotten.
 func (g *group) idle(now time.Time, interval time.Duration) bool {
 	return g.Story == nil && len(g.Members) == 0 && now.Sub(g.Mailed) >= interval
+}
+
+// note keeps what r tells of the member's present state.
+func (m *member) note(r *record, restarts int) {
+	m.Now = r
+	switch r.Kind {
+	case event.Exited:
+		m.Exit = r
+	case event.Backoff:
+		restarts = max(restarts, r.Int("try"))
+	}
+	m.Restarts = max(m.Restarts, restarts)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -118,9 +119,12 @@ func tally(g *group, recovered []string) string {
 // and what comes next.
 func memberSubject(word string, m *member, s *story) string {
 	text := shown(word) + " " + phrase(&m.Trouble.Event)
-	if exits := m.Counts[event.Exited]; exits > 1 {
+	if exits := m.Counts[event.Exited]; exits > 1 && m.Trouble.Kind == event.Exited {
 		took := m.Now.Time.Sub(s.First[0].Time)
 		text = fmt.Sprintf("%s exited %d times in %s, last: %s", shown(word), exits, span(max(took, 0)), phrase(&m.Trouble.Event))
+	}
+	if !isDown(m.Trouble.Kind) {
+		return text + also(m)
 	}
 	var after []string
 	if try := m.Now.Int("try"); try > 0 && m.Now.Kind == event.Backoff {
@@ -135,4 +139,19 @@ func memberSubject(word string, m *member, s *story) string {
 		return text
 	}
 	return text + " (" + strings.Join(after, ", ") + ")"
+}
+
+// also names the kinds of event that the subject does not tell, of a name
+// that has no life of its own, such as tmd.
+func also(m *member) string {
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(m.Counts)) {
+		if kind != m.Trouble.Kind {
+			kinds = append(kinds, kind)
+		}
+	}
+	if kinds == nil {
+		return ""
+	}
+	return " (also: " + strings.Join(kinds, ", ") + ")"
 }

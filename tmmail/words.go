@@ -14,11 +14,11 @@ import (
 func phrase(e *event.Event) string {
 	switch e.Kind {
 	case event.Exited:
-		if e.Get("signal") != "" {
-			return "was killed by " + signalName(e)
-		}
-		return "exited " + value(e, "code", "with an unknown code")
+		return exitPhrase(e)
 	case event.Fatal:
+		if try := e.Int("try"); try > 1 {
+			return with(fmt.Sprintf("gave up after %d tries", try), ": ", e.Get("reason"))
+		}
 		return with("gave up", ": ", e.Get("reason"))
 	case event.Running:
 		return "is running"
@@ -39,9 +39,23 @@ func phrase(e *event.Event) string {
 	case event.ReloadFail:
 		return with("could not reload its configuration", ": ", e.Get("reason"))
 	case event.LogFull:
-		return with("cannot write a log", ": ", firstOf(e, "reason", "file", "path"))
+		if dropped := e.Get("dropped"); dropped != "" {
+			return fmt.Sprintf("dropped %s lines of the log %s", dropped, e.Get("file"))
+		}
+		return with("cannot write the log "+e.Get("file"), ": ", e.Get("reason"))
 	}
-	return with(e.Kind, " ", allPairs(e, nil))
+	return with(e.Kind, " ", allPairs(e))
+}
+
+func exitPhrase(e *event.Event) string {
+	reason := e.Get("reason")
+	switch {
+	case e.Get("signal") != "":
+		return with("was killed by "+signalName(e), ": ", reason)
+	case e.Get("code") == "" && reason != "":
+		return "ended: " + reason
+	}
+	return with("exited "+value(e, "code", "with an unknown code"), ": ", reason)
 }
 
 // with appends more, and what joins it, unless there is no more.
@@ -59,22 +73,11 @@ func value(e *event.Event, key, otherwise string) string {
 	return otherwise
 }
 
-func firstOf(e *event.Event, keys ...string) string {
-	for _, key := range keys {
-		if v := e.Get(key); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-// allPairs returns the KEY=VALUE of an event but those in known.
-func allPairs(e *event.Event, known map[string]bool) string {
+// allPairs returns the KEY=VALUE of an event, values as they are.
+func allPairs(e *event.Event) string {
 	var words []string
 	for _, p := range e.Pairs {
-		if !known[p.Key] {
-			words = append(words, p.Key+"="+p.Value)
-		}
+		words = append(words, p.Key+"="+p.Value)
 	}
 	return strings.Join(words, " ")
 }
@@ -87,16 +90,21 @@ func signalName(e *event.Event) string {
 	if e.Get("core") == "yes" {
 		name += " (core dumped)"
 	}
+	if e.Get("oom") == "yes" {
+		name += " (out of memory)"
+	}
 	return name
 }
 
 // cause says why in whole sentences what a tired person would have to look
 // up. It is "" when phrase has said all.
 func cause(e *event.Event) string {
-	if e.Kind != event.Exited {
+	switch {
+	case e.Kind != event.Exited || e.Get("reason") != "":
 		return ""
-	}
-	if e.Get("signal") != "" {
+	case e.Get("oom") == "yes":
+		return "the kernel had no memory left and chose it to be killed"
+	case e.Get("signal") != "":
 		return signalCause(strings.TrimPrefix(e.Get("signal"), "SIG"))
 	}
 	switch e.Get("code") {
@@ -118,7 +126,7 @@ func cause(e *event.Event) string {
 func signalCause(name string) string {
 	switch name {
 	case "KILL":
-		return "someone sent kill -9, or the kernel was out of memory (see dmesg)"
+		return "someone sent kill -9, or the kernel had no memory left (see dmesg)"
 	case "SEGV", "BUS":
 		return "it used memory that is not its own: a bug in the program"
 	case "ABRT":
