@@ -26,12 +26,8 @@ func (b *builder) readUser(v value) string {
 	if v.isNull() {
 		return inherited
 	}
-	name := b.expandWord(v)
+	name := b.asRoot(v, "user")
 	if name == "" {
-		return inherited
-	}
-	if !b.opts.Root {
-		b.bad(v, "only root can run a program as another user")
 		return inherited
 	}
 	found := b.account(name)
@@ -52,12 +48,8 @@ func (b *builder) readGroup(v value) string {
 		}
 		return b.showGroup(b.in.User.GID)
 	}
-	name := b.expandWord(v)
+	name := b.asRoot(v, "group")
 	if name == "" {
-		return inherited
-	}
-	if !b.opts.Root {
-		b.bad(v, "only root can run a program as another group")
 		return inherited
 	}
 	g := b.group(name)
@@ -73,6 +65,16 @@ func (b *builder) readGroup(v value) string {
 		b.in.User.Groups = append([]int{g.gid}, b.in.User.Groups...)
 	}
 	return b.showGroup(g.gid)
+}
+
+// asRoot reads the name of a user or group, which only root can take on.
+func (b *builder) asRoot(v value, what string) (name string) {
+	name = b.expandWord(v)
+	if name != "" && !b.opts.Root {
+		b.bad(v, "only root can run a program as another %s", what)
+		return ""
+	}
+	return name
 }
 
 // showGroup names a group with its number, so that a change of either is one.

@@ -133,7 +133,7 @@ func (s *scope) variable(v value, name string) (string, bool) {
 		names = append(names, "name", "process_num", "program_name")
 	}
 	slices.Sort(names)
-	s.bad(v, "unknown expansion %s%s (there are %s)", quoted("%("+name+")"), didYouMean(name, names), strings.Join(names, ", "))
+	s.bad(v, "unknown expansion %s%s (there are %s)", quoted("%("+name+")"), s.didYouMean(name, names), strings.Join(names, ", "))
 	return "", false
 }
 

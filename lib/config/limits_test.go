@@ -55,6 +55,8 @@ func bombs(marks int) map[string]string {
 		"many mistakes":   "programs:\n" + strings.Repeat("  a b: {cmd}\n", 20_000),
 		"late error":      strings.Repeat("# comment\n", 12_000) + "a: b\n c: d\n",
 		"long word":       "programs: {a: {cmd: '" + strings.Repeat("x ", 500_000) + "', autorestart: " + strings.Repeat("y", 1000) + "}}",
+		"many guesses":    "programs:\n" + repeated("  program%d: {cmd: x, after: programme%d}\n", 20_000),
+		"many typos":      "programs:\n  a:\n" + repeated("    autorestarting%d: %d\n", 25_000),
 		"long chain":      "programs:\n" + chain(5000),
 	}
 }
@@ -63,6 +65,15 @@ func nested(depth int) string {
 	var out strings.Builder
 	for i := range depth {
 		out.WriteString(strings.Repeat(" ", i+1) + "a:\n")
+	}
+	return out.String()
+}
+
+// repeated returns n lines that differ in their two numbers.
+func repeated(format string, n int) string {
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, format, i, i)
 	}
 	return out.String()
 }

@@ -28,6 +28,7 @@ type loader struct {
 	unread       bool             // some file could not be read: its programs are not known
 	claims       map[string]claim // who writes which path
 	dependencies []dependency     // every item of an after:
+	guesses      int              // names compared by didYouMean
 	accounts     map[string]account
 	groups       map[string]group
 }
@@ -60,6 +61,7 @@ func Load(path string, o Options) (*File, Mistakes) {
 	}
 	l.sort(l.warnings)
 	for _, w := range l.warnings {
+		w.Text = "warning: " + w.Text
 		file.Warnings = append(file.Warnings, w.Error())
 	}
 	return file, nil
@@ -104,16 +106,16 @@ func (l *loader) top(root value) map[string]value {
 		case "taskmaster", "defaults", "programs":
 			fields[s.name] = s.value
 		default:
-			l.mistakeAt(s.value, s.at, fmt.Sprintf("unknown key %s%s", quoted(s.name), topHint(s)))
+			l.mistakeAt(s.value, s.at, fmt.Sprintf("unknown key %s%s", quoted(s.name), l.topHint(s)))
 		}
 	}
 	return fields
 }
 
 // topHint says what to do about an unknown key of the file.
-func topHint(s setting) string {
+func (l *loader) topHint(s setting) string {
 	_, isProgramKey := builtinFields[s.name]
-	switch near := didYouMean(s.name, topFields); {
+	switch near := l.didYouMean(s.name, topFields); {
 	case near != "":
 		return near
 	case isProgramKey || s.name == "cmd":

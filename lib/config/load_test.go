@@ -102,7 +102,7 @@ func compare(t *testing.T, golden, got string) {
 func dump(f *File) string {
 	var out strings.Builder
 	for _, w := range f.Warnings {
-		fmt.Fprintf(&out, "warning: %s\n", w)
+		fmt.Fprintln(&out, w)
 	}
 	out.WriteString("settings\n")
 	dumpFields(&out, f.Settings, Settings{})

@@ -145,7 +145,7 @@ func (l *loader) fields(v value, known ...string) map[string]value {
 	fields := map[string]value{}
 	for _, s := range l.settings(v) {
 		if !slices.Contains(known, s.name) {
-			l.mistakeAt(s.value, s.at, fmt.Sprintf("%s: unknown key %s%s", v.key, quoted(s.name), didYouMean(s.name, known)))
+			l.mistakeAt(s.value, s.at, fmt.Sprintf("%s: unknown key %s%s", v.key, quoted(s.name), l.didYouMean(s.name, known)))
 			continue
 		}
 		s.key = v.key + "." + s.name

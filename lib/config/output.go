@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"taskmaster/lib/nearest"
 )
 
 // outputWords are the values of stdout and stderr that are no paths.
@@ -54,9 +56,9 @@ func (b *builder) checkPath(v value, text string) {
 	switch {
 	case strings.HasSuffix(text, "/"):
 		b.bad(v, "%s is a directory: name a file in it", quoted(text))
-	case text == "none" || text == "stderr" || !strings.Contains(text, "/") && didYouMean(text, outputWords) != "":
+	case text == "none" || text == "stderr" || !strings.Contains(text, "/") && nearest.Of(text, outputWords) != "":
 		b.bad(v, "%s is none of %s%s; for a file of that name write %s", quoted(text),
-			strings.Join(outputWords, ", "), didYouMean(text, outputWords), quoted("./"+text))
+			strings.Join(outputWords, ", "), b.didYouMean(text, outputWords), quoted("./"+text))
 	}
 }
 

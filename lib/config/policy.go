@@ -68,7 +68,7 @@ func (b *builder) readStopSignal(v value) string {
 	}
 	sig, ok := signame.Parse(text)
 	if !ok {
-		b.bad(v, "no signal %s%s", quoted(text), didYouMean(strings.TrimPrefix(strings.ToUpper(text), "SIG"), signame.All()))
+		b.bad(v, "no signal %s%s", quoted(text), b.didYouMean(strings.TrimPrefix(strings.ToUpper(text), "SIG"), signame.All()))
 		return ""
 	}
 	b.in.StopSignal = int(sig)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -165,52 +164,4 @@ func (b *builder) readWatchdog(v value) string {
 		return "none"
 	}
 	return formatDuration(b.in.Watchdog)
-}
-
-// readAfter reads a list of programs, or of {name: PROGRAM, until: exited}.
-func (b *builder) readAfter(v value) string {
-	var shown []string
-	if v.isNull() {
-		return bracketed()
-	}
-	until := map[string]string{}
-	for _, item := range b.list(v) {
-		a := b.afterItem(item)
-		if a.Program == "" {
-			continue
-		}
-		if _, twice := until[a.Program]; twice {
-			b.bad(item, "%s stands here twice", quoted(a.Program))
-		}
-		until[a.Program] = a.Until
-		b.in.After = append(b.in.After, a)
-		if b.in.Num == 0 && !b.trial {
-			b.dependencies = append(b.dependencies, dependency{item, b.program.Name, a})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(until)) {
-		if until[name] == "running" {
-			shown = append(shown, name)
-		} else {
-			shown = append(shown, braced("name: "+name, "until: "+until[name]))
-		}
-	}
-	return bracketed(shown...)
-}
-
-func (b *builder) afterItem(v value) After {
-	if !v.isMap() {
-		return After{Program: b.word(v), Until: "running"}
-	}
-	a := After{Until: "running"}
-	fields := b.fields(v, "name", "until")
-	if name, ok := fields["name"]; ok {
-		a.Program = b.word(name)
-	} else {
-		b.bad(v, "no name: write {name: PROGRAM, until: exited}")
-	}
-	if until, ok := fields["until"]; ok {
-		a.Until = b.choice(until, "running", "exited")
-	}
-	return a
 }

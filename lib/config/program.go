@@ -209,7 +209,7 @@ func (l *loader) programFields(v value) map[string]value {
 			fields[s.name] = s.value
 			continue
 		}
-		l.mistakeAt(s.value, s.at, fmt.Sprintf("unknown key %s%s", quoted(s.name), programHint(s.name)))
+		l.mistakeAt(s.value, s.at, fmt.Sprintf("unknown key %s%s", quoted(s.name), l.programHint(s.name)))
 	}
 	return fields
 }
@@ -244,7 +244,7 @@ var supervisorKeys = map[string]string{
 }
 
 // programHint says what to do about an unknown key of a program.
-func programHint(name string) string {
+func (l *loader) programHint(name string) string {
 	switch {
 	case supervisorKeys[name] != "":
 		return ", did you mean " + quoted(supervisorKeys[name]) + "?"
@@ -253,7 +253,7 @@ func programHint(name string) string {
 	case slices.Contains(settingsFields, name):
 		return ": it belongs under taskmaster:"
 	}
-	return didYouMean(name, programKeyNames())
+	return l.didYouMean(name, programKeyNames())
 }
 
 func programKeyNames() []string {

@@ -87,6 +87,6 @@ func (l *loader) choice(v value, words ...string) string {
 	if slices.Contains(words, text) || text == "" {
 		return text
 	}
-	l.bad(v, "%s is none of %s%s", quoted(text), strings.Join(words, ", "), didYouMean(text, words))
+	l.bad(v, "%s is none of %s%s", quoted(text), strings.Join(words, ", "), l.didYouMean(text, words))
 	return words[0]
 }

@@ -29,7 +29,7 @@ func (l *loader) readSettings(v value) fileSettings {
 	fields := map[string]value{}
 	for _, f := range l.settings(v) {
 		if !slices.Contains(settingsFields, f.name) {
-			l.mistakeAt(f.value, f.at, "unknown key "+quoted(f.name)+settingsHint(f.name))
+			l.mistakeAt(f.value, f.at, "unknown key "+quoted(f.name)+l.settingsHint(f.name))
 			continue
 		}
 		fields[f.name] = f.value
@@ -64,8 +64,8 @@ func (s *scope) setting(set *fileSettings, name string, v value) {
 	}
 }
 
-func settingsHint(name string) string {
-	if near := didYouMean(name, settingsFields); near != "" {
+func (l *loader) settingsHint(name string) string {
+	if near := l.didYouMean(name, settingsFields); near != "" {
 		return near
 	}
 	if _, ok := builtinFields[name]; ok || name == "cmd" {

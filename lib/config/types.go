@@ -1,6 +1,14 @@
 // Package config reads the YAML file of taskmaster.yaml(5) into the programs
 // that it describes, all mistakes at once, and tells what differs between
 // two readings. Nothing past tmd knows YAML.
+//
+// A reading goes from the file (find.go) to a tree of YAML nodes that is safe
+// to walk (tree.go, syntax.go), whose maps become settings (mapping.go). The
+// table in program.go says who reads which key; a reader gets the value of
+// its key, sets the fields of the instance, and returns the value in canonical
+// text. What is wrong is collected (mistake.go), never returned: after a
+// mistake a reader goes on with any harmless value, since the whole is thrown
+// away at the end.
 package config
 
 import (
@@ -13,7 +21,7 @@ type File struct {
 	Path     string // as it was opened
 	Settings Settings
 	Programs []*Program // in the order of the file
-	Warnings []string   // "file:line:col: message", said but not fatal
+	Warnings []string   // "file:line:col: warning: message", said but not fatal
 }
 
 // Settings is the `taskmaster:` map with its defaults filled in. Paths are

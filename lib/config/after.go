@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,6 +12,54 @@ type dependency struct {
 	at      value
 	program string // that waits
 	After
+}
+
+// readAfter reads a list of programs, or of {name: PROGRAM, until: exited}.
+func (b *builder) readAfter(v value) string {
+	var shown []string
+	if v.isNull() {
+		return bracketed()
+	}
+	until := map[string]string{}
+	for _, item := range b.list(v) {
+		a := b.afterItem(item)
+		if a.Program == "" {
+			continue
+		}
+		if _, twice := until[a.Program]; twice {
+			b.bad(item, "%s stands here twice", quoted(a.Program))
+		}
+		until[a.Program] = a.Until
+		b.in.After = append(b.in.After, a)
+		if b.in.Num == 0 && !b.trial {
+			b.dependencies = append(b.dependencies, dependency{item, b.program.Name, a})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(until)) {
+		if until[name] == "running" {
+			shown = append(shown, name)
+		} else {
+			shown = append(shown, braced("name: "+name, "until: "+until[name]))
+		}
+	}
+	return bracketed(shown...)
+}
+
+func (b *builder) afterItem(v value) After {
+	if !v.isMap() {
+		return After{Program: b.word(v), Until: "running"}
+	}
+	a := After{Until: "running"}
+	fields := b.fields(v, "name", "until")
+	if name, ok := fields["name"]; ok {
+		a.Program = b.word(name)
+	} else {
+		b.bad(v, "no name: write {name: PROGRAM, until: exited}")
+	}
+	if until, ok := fields["until"]; ok {
+		a.Until = b.choice(until, "running", "exited")
+	}
+	return a
 }
 
 // checkAfter reports programs that nobody describes and cycles among those
@@ -27,7 +76,7 @@ func (l *loader) checkAfter(programs []*Program) {
 		first := byName[d.Program]
 		if first == nil {
 			if !l.unread {
-				l.bad(d.at, "no program %s%s", quoted(d.Program), didYouMean(d.Program, names))
+				l.bad(d.at, "no program %s%s", quoted(d.Program), l.didYouMean(d.Program, names))
 			}
 			continue
 		}
