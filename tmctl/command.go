@@ -7,6 +7,7 @@ import (
 
 	"taskmaster/lib/die"
 	"taskmaster/lib/proto"
+	"taskmaster/lib/quantity"
 )
 
 // A command is one row of the table. Each has a file of its own, with its
@@ -92,8 +93,8 @@ func (o option) check(given proto.Options) error {
 	}
 	switch o.value {
 	case "SECS":
-		if secs, err := strconv.ParseFloat(value, 64); err != nil || !(secs >= 0 && secs < 1e9) {
-			return fmt.Errorf("-%c %s: not a number of seconds", o.letter, escape(value))
+		if _, err := quantity.Duration(value); err != nil {
+			return fmt.Errorf("-%c %s: %w", o.letter, escape(value), err)
 		}
 	case "N":
 		if n, err := strconv.Atoi(value); err != nil || n < 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"taskmaster/lib/proto"
+	"taskmaster/lib/signame"
 )
 
 var completeCommand = command{
@@ -103,7 +104,7 @@ var (
 		return names
 	}
 	commandName operand = (*session).commandNames
-	signalName          = fixed("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "ALRM", "WINCH")
+	signalName  operand = func(*session) []string { return signame.All() }
 	streamName          = fixed("stdout", "stderr")
 	stateName           = fixed(states...)
 	testWord            = fixed("test")

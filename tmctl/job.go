@@ -15,11 +15,16 @@ type job struct {
 	session  *session
 	progress *progress         // nil without one
 	told     map[string]string // the last event printed of each instance
+	died     map[string]string // how it ended, until what follows is known
+}
+
+func newJob(s *session) *job {
+	return &job{session: s, told: map[string]string{}, died: map[string]string{}}
 }
 
 // runJob runs start, stop or restart.
 func runJob(s *session, c *call) error {
-	j := &job{session: s, told: map[string]string{}}
+	j := newJob(s)
 	if !c.has('n') {
 		j.progress = newProgress(s, c)
 	}
@@ -39,16 +44,31 @@ func (j *job) line(r proto.Reply) {
 	j.result(r.Text)
 }
 
-// passing are the events on the way to another; they are not worth a line.
-var passing = map[string]bool{event.Starting: true, event.Stopping: true}
-
+// event prints an event that is worth a line. An unexpected end is told with
+// the retry or the end of trying that follows it at once.
 func (j *job) event(e *event.Event) {
 	j.progress.count(e)
-	if passing[e.Kind] {
-		return
+	text := inWords(e)
+	died := j.died[e.Name]
+	delete(j.died, e.Name)
+	switch e.Kind {
+	case event.Starting, event.Stopping:
+		if died == "" {
+			return // on the way to another
+		}
+		text = died
+	case event.Exited:
+		if e.Get("expected") == "no" {
+			j.died[e.Name] = text
+			return
+		}
+	case event.Backoff:
+		if died != "" {
+			text = died + retryWords(e)
+		}
 	}
 	j.told[e.Name] = e.Kind
-	j.print(e.Name, inWords(e), eventColors[e.Kind])
+	j.print(e.Name, text, eventColors[e.Kind])
 }
 
 // eventColors marks what went well and what did not.
@@ -61,6 +81,11 @@ var eventColors = map[string]color{
 // last event said already is not said again.
 func (j *job) result(text string) {
 	name, outcome, words := parseResult(text)
+	if died := j.died[name]; died != "" {
+		delete(j.died, name)
+		j.told[name] = event.Exited
+		j.print(name, died, red)
+	}
 	last := j.told[name]
 	if outcome == "ok" && last != "" || last == event.Fatal {
 		return

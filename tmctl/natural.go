@@ -2,7 +2,8 @@ package main
 
 import "strings"
 
-// compareNatural compares names as people count: web:2 before web:10.
+// compareNatural compares names as people count: web:2 before web:10, and all
+// of web before web2.
 func compareNatural(a, b string) int {
 	for a != "" && b != "" {
 		da, db := digits(a), digits(b)
@@ -14,11 +15,19 @@ func compareNatural(a, b string) int {
 			continue
 		}
 		if a[0] != b[0] {
-			return int(a[0]) - int(b[0])
+			return rank(a[0]) - rank(b[0])
 		}
 		a, b = a[1:], b[1:]
 	}
 	return len(a) - len(b)
+}
+
+// rank has the end of a program's name come before what makes it longer.
+func rank(c byte) int {
+	if c == ':' {
+		return 0
+	}
+	return int(c)
 }
 
 // digits is the number of digits that text begins with.

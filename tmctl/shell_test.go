@@ -46,7 +46,7 @@ func TestShell(t *testing.T) {
 	term.press("start 'web" + enter)
 	term.expect("EOF found when expecting closing quote", prompt(d))
 	term.press("stop -t x web" + enter)
-	term.expect("not a number of seconds", "usage: stop [-n] [-t SECS] TARGET ...", prompt(d))
+	term.expect("-t x: not a duration", "usage: stop [-n] [-t SECS] TARGET ...", prompt(d))
 
 	term.press("nothing of this" + ctrlC)
 	term.expect(prompt(d))

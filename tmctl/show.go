@@ -49,7 +49,7 @@ func runShow(s *session, c *call) error {
 // yamlValue returns text as it may stand behind a key: as it is, where YAML
 // reads it as one value (`10s`, `[0, 2]`), else in double quotes.
 func yamlValue(text string) string {
-	if text == "" || escape(text) != text || strings.TrimSpace(text) != text {
+	if text == "" || text[0] == '#' || escape(text) != text || strings.TrimSpace(text) != text {
 		return strconv.Quote(text)
 	}
 	var document yaml.Node

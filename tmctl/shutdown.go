@@ -11,8 +11,7 @@ var shutdownCommand = command{
 }
 
 func runShutdown(s *session, c *call) error {
-	j := &job{session: s, told: map[string]string{}}
-	err := s.do(j.line, c.words...)
+	err := s.do(newJob(s).line, c.words...)
 	s.disconnect()
 	if err == io.ErrUnexpectedEOF {
 		return nil // it went before it could say that it goes

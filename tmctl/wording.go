@@ -25,12 +25,16 @@ var wordings = map[string]func(*event.Event) string{
 	event.Running:  func(e *event.Event) string { return "running (pid " + e.Get("pid") + ")" },
 	event.Exited:   wordExited,
 	event.Backoff: func(e *event.Event) string {
-		return "failed to start" + reason(e, ": ") + ", try " + e.Get("try") + " in " + e.Get("wait") + " s"
+		return "failed to start" + reason(e, ": ") + retryWords(e)
 	},
 	event.Fatal:    func(e *event.Event) string { return "FATAL" + reason(e, ": ") },
 	event.Stopping: wordStopping,
-	event.Killed:   func(e *event.Event) string { return "killed" + reason(e, ": ") },
+	event.Killed:   func(e *event.Event) string { return "still there, sent SIGKILL" + reason(e, ": ") },
 	event.Stopped:  func(e *event.Event) string { return "stopped" + reason(e, ": ") },
+}
+
+func retryWords(e *event.Event) string {
+	return ", try " + escape(e.Get("try")) + " in " + escape(e.Get("wait")) + " s"
 }
 
 func wordStarting(e *event.Event) string {
