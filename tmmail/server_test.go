@@ -5,11 +5,23 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"taskmaster/lib/die"
 )
+
+// TestMain silences the warnings that the tests provoke.
+func TestMain(m *testing.M) {
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil && !slices.Contains(os.Args, "-test.v=true") {
+		die.Stderr = int(null.Fd())
+	}
+	os.Exit(m.Run())
+}
 
 // A mailServer is a small SMTP server that does what a test tells it to: for
 // each command, "greeting" and "." included, answer may return a reply, hang

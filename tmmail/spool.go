@@ -44,10 +44,8 @@ func openSpool(dir string) (spool, error) {
 	if err := checkOwner(dir); err != nil {
 		return "", err
 	}
-	for _, sub := range spoolDirs {
-		if err := os.Mkdir(s.path(sub), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return "", err
-		}
+	if err := s.makeDirs(); err != nil {
+		return "", err
 	}
 	if _, err := statedir.TryLock(s.path("lock")); errors.Is(err, unix.EWOULDBLOCK) {
 		return "", errSpoolInUse
@@ -58,6 +56,15 @@ func openSpool(dir string) (spool, error) {
 		os.Remove(s.path("tmp", name))
 	}
 	return s, nil
+}
+
+func (s spool) makeDirs() error {
+	for _, sub := range spoolDirs {
+		if err := os.MkdirAll(s.path(sub), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkOwner refuses a directory in which someone else could put a mail.
@@ -119,8 +126,13 @@ func (s spool) setAside(sub, name string) {
 // write replaces the file sub/name. It is whole and durable under that name
 // once sync(sub) has returned as well.
 func (s spool) write(sub, name string, content []byte) error {
-	tmp := s.path("tmp", filepath.Base(name))
+	tmp := s.path("tmp", name)
 	err := writeSynced(tmp, content)
+	if errors.Is(err, os.ErrNotExist) { // someone removed the directory
+		if err = s.makeDirs(); err == nil {
+			err = writeSynced(tmp, content)
+		}
+	}
 	if err == nil {
 		err = os.Rename(tmp, s.path(sub, name))
 	}
