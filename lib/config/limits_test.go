@@ -55,7 +55,7 @@ func bombs(marks int) map[string]string {
 		"many mistakes":   "programs:\n" + strings.Repeat("  a b: {cmd}\n", 20_000),
 		"late error":      strings.Repeat("# comment\n", 12_000) + "a: b\n c: d\n",
 		"long word":       "programs: {a: {cmd: '" + strings.Repeat("x ", 500_000) + "', autorestart: " + strings.Repeat("y", 1000) + "}}",
-		"many guesses":    "programs:\n" + repeated("  program%d: {cmd: x, after: programme%d}\n", 20_000),
+		"many guesses":    "programs:\n" + repeated("  program%d: {cmd: x, after: programme%d}\n", 15_000),
 		"many typos":      "programs:\n  a:\n" + repeated("    autorestarting%d: %d\n", 25_000),
 		"long chain":      "programs:\n" + chain(5000),
 	}
