@@ -152,3 +152,16 @@ func cut(text string) string {
 	}
 	return text
 }
+
+// BenchmarkLoad reads a thousand ordinary programs, as a reload of a large
+// host does.
+func BenchmarkLoad(b *testing.B) {
+	path := write(b, "defaults: {umask: 022, env: {LANG: C}}\nprograms:\n"+repeated(
+		"  web%d: {cmd: 'web --port %d', numprocs: 2, stdout: /var/log/web, stoptime: 5, env: {A: b, C: d}}\n", 1000))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, mistakes := Load(path, testOptions()); len(mistakes) > 0 {
+			b.Fatal(mistakes)
+		}
+	}
+}
