@@ -20,6 +20,7 @@ type command struct {
 	detail  string // further lines of `help COMMAND`
 	options []option
 
+	verbatim bool      // operands may be empty: they are words of a command line
 	operands []operand // what completion offers; the last stands for all further ones
 	min, max int       // number of operands; max -1 is any number
 
@@ -67,7 +68,7 @@ func (c *command) parse(words []string) (*call, error) {
 		return nil, c.wrong(err.Error())
 	}
 	for _, arg := range args {
-		if arg == "" {
+		if arg == "" && !c.verbatim {
 			return nil, c.wrong("an argument is empty")
 		}
 	}

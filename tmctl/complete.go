@@ -13,12 +13,13 @@ import (
 
 var completeCommand = command{
 	name:  "complete",
-	args:  "WORD ...",
+	args:  "[--] WORD ...",
 	about: "print what could stand for the last word, for the completion of shells",
 	detail: `The words are those of a command line without tmctl and its own options; the
 last may be empty.`,
-	max: -1,
-	run: runComplete,
+	verbatim: true,
+	max:      -1,
+	run:      runComplete,
 }
 
 func runComplete(s *session, c *call) error {
