@@ -99,12 +99,18 @@ const (
 	done
 )
 
+// maxNamed bounds the programs that are named in cycles: a long chain may
+// have as many cycles as programs, and the last of them is told anyway once
+// the others are mended.
+const maxNamed = 10_000
+
 // A graph finds cycles by depth-first search.
 type graph struct {
 	*loader
 	edges map[string][]dependency
 	state map[string]progress
 	way   []string
+	named int // in the cycles reported so far
 }
 
 func (g *graph) visit(name string) {
@@ -114,8 +120,10 @@ func (g *graph) visit(name string) {
 	g.state[name] = open
 	g.way = append(g.way, name)
 	for _, d := range g.edges[name] {
-		if g.state[d.Program] == open {
-			g.bad(d.at, "cycle %s", g.cycle(d.Program))
+		if g.state[d.Program] == open && g.named < maxNamed {
+			cycle := g.cycle(d.Program)
+			g.named += len(cycle)
+			g.bad(d.at, "cycle %s", strings.Join(cycle, " -> "))
 		}
 		g.visit(d.Program)
 	}
@@ -124,10 +132,10 @@ func (g *graph) visit(name string) {
 }
 
 // cycle names the part of the way that begins and ends at name.
-func (g *graph) cycle(name string) string {
+func (g *graph) cycle(name string) []string {
 	var names []string
 	for _, on := range g.way[slices.Index(g.way, name):] {
 		names = append(names, printable(on))
 	}
-	return strings.Join(append(names, printable(name)), " -> ")
+	return append(names, printable(name))
 }

@@ -57,6 +57,7 @@ func bombs(marks int) map[string]string {
 		"long word":       "programs: {a: {cmd: '" + strings.Repeat("x ", 500_000) + "', autorestart: " + strings.Repeat("y", 1000) + "}}",
 		"many guesses":    "programs:\n" + repeated("  program%d: {cmd: x, after: programme%d}\n", 15_000),
 		"many typos":      "programs:\n  a:\n" + repeated("    autorestarting%d: %d\n", 25_000),
+		"many cycles":     "programs:\n  p0: {cmd: x, after: p1}\n" + cycles(10_000),
 		"long chain":      "programs:\n" + chain(5000),
 	}
 }
@@ -74,6 +75,15 @@ func repeated(format string, n int) string {
 	var out strings.Builder
 	for i := range n {
 		fmt.Fprintf(&out, format, i, i)
+	}
+	return out.String()
+}
+
+// cycles is a chain of programs that all wait for the first as well.
+func cycles(length int) string {
+	var out strings.Builder
+	for i := 1; i < length; i++ {
+		fmt.Fprintf(&out, "  p%d: {cmd: x, after: [p0, p%d]}\n", i, i+1)
 	}
 	return out.String()
 }
