@@ -22,14 +22,14 @@ func message(s *settings, l *letter, p page) []byte {
 	if err := m.To(l.To...); err != nil {
 		die.Fatal(die.Bug, "addresses "+strings.Join(l.To, ", "), err)
 	}
-	m.Subject(p.subject)
+	m.Subject(inHeader(p.subject))
 	m.SetDateWithValue(l.Made.Round(0).In(time.Local))
 	m.SetMessageIDWithValue(l.ID + "@" + domain(s.Host))
 	// RFC 3834: nobody's vacation program answers this.
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetGenHeader("X-Taskmaster-Host", printable(s.Host))
 	if p.program != "" {
-		m.SetGenHeader("X-Taskmaster-Program", clip(p.program, 100))
+		m.SetGenHeader("X-Taskmaster-Program", clip(inHeader(p.program), 100))
 	}
 	m.SetBodyString(mail.TypeTextPlain, p.body)
 	var out bytes.Buffer
@@ -38,6 +38,10 @@ func message(s *settings, l *letter, p page) []byte {
 	}
 	return bytes.ReplaceAll(out.Bytes(), []byte("\r\n"), []byte("\n"))
 }
+
+// inHeader escapes what a reader would take for an encoded word of RFC 2047,
+// which may hold anything, also line ends.
+func inHeader(text string) string { return strings.ReplaceAll(text, "=?", `=\x3f`) }
 
 // domain makes the right side of a Message-ID of a host's name.
 func domain(host string) string {
