@@ -1,0 +1,40 @@
+# taskmaster: make, make run, make test. See INSTALL.
+
+GO      = go
+PREFIX  = /usr/local
+BINDIR  = $(PREFIX)/bin
+MANDIR  = $(PREFIX)/share/man
+VERSION = 0.1
+PROGRAMS = tmd tmsupervise tmctl tmlog tmmail
+
+LDFLAGS = -s -w -X main.version=$(VERSION)
+BUILD   = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+all: $(PROGRAMS:%=bin/%)
+
+bin/%: FORCE
+	@mkdir -p bin
+	$(BUILD) -o $@ ./$*
+
+FORCE:
+
+# run shows what it can do: it starts tmd on an example and opens the shell.
+run: all
+	sh examples/run.sh
+
+vet:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w'; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags pausepoints ./tmsupervise
+
+test: all vet staticcheck manlint
+	$(GO) test -race ./...
+
+# staticcheck is used where it is installed or can be.
+staticcheck:
+	@sh test/staticcheck.sh
+
+manlint:
+	@sh test/manlint.sh
+
+.PHONY: all run vet test staticcheck manlint FORCE

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"taskmaster/lib/procfs"
+
+	"golang.org/x/sys/unix"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// children are the processes that tmd started, and those it inherited as a
+// subreaper or as PID 1. There is one reaper; os/exec, which waits by
+// itself, is used before the loop runs only.
+type children struct {
+	d     *daemon
+	ours  map[int]func(unix.WaitStatus) // by pid: what to do at its end
+	ended map[process]unix.WaitStatus   // the last strangers that were waited for
+	queue []process                     // the same, oldest first
+}
+
+// A process is a pid that cannot be mistaken for a later one.
+type process struct {
+	pid   int
+	start uint64 // ticks after boot
+}
+
+// remembered is how many ended strangers are kept, for helpers that will ask
+// how an adopted program ended.
+const remembered = 4096
+
+func newChildren(d *daemon) *children {
+	c := &children{d: d, ours: map[int]func(unix.WaitStatus){}, ended: map[process]unix.WaitStatus{}}
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, unix.SIGCHLD)
+	go func() {
+		for range told {
+			d.do(c.reap)
+		}
+	}()
+	c.reap() // what ended while tmd replaced itself
+	return c
+}
+
+// reap waits for every child that has ended. It looks before it waits, since
+// the start time of a stranger is to be had only while it is a zombie.
+func (c *children) reap() {
+	for {
+		pid, ok := nextEnded()
+		if !ok {
+			return
+		}
+		stat, _ := procfs.ReadStat(pid)
+		var status unix.WaitStatus
+		if got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil); err != nil || got != pid {
+			return
+		}
+		if then := c.ours[pid]; then != nil {
+			delete(c.ours, pid)
+			then(status)
+			continue
+		}
+		who := process{pid, stat.Start}
+		c.remember(who, status)
+		c.d.inheritedEnded(who, status)
+	}
+}
+
+func nextEnded() (pid int, ok bool) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || info.Signo == 0 {
+			return 0, false
+		}
+		return siginfoChild(&info), true
+	}
+}
+
+func (c *children) remember(who process, status unix.WaitStatus) {
+	if len(c.queue) >= remembered {
+		delete(c.ended, c.queue[0])
+		c.queue = c.queue[1:]
+	}
+	c.ended[who] = status
+	c.queue = append(c.queue, who)
+}
+
+// A child is how to start one of our own programs.
+type child struct {
+	path  string
+	argv  []string
+	env   []string
+	files [3]int
+	pidfd *int
+}
+
+// start forks and execs; ended runs in the loop when the process has ended.
+func (c *children) start(what child, ended func(unix.WaitStatus)) (pid int, err error) {
+	return c.forkExec(what.path, what.argv, &syscall.ProcAttr{
+		Env:   what.env,
+		Files: []uintptr{uintptr(what.files[0]), uintptr(what.files[1]), uintptr(what.files[2])},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: what.pidfd},
+	}, ended)
+}
+
+func (c *children) forkExec(path string, argv []string, attr *syscall.ProcAttr, ended func(unix.WaitStatus)) (pid int, err error) {
+	pid, err = syscall.ForkExec(path, argv, attr)
+	if err == nil {
+		c.ours[pid] = ended
+	}
+	return pid, err
+}
+
+// fork starts a command that is searched in the PATH of its own environment.
+func (c *children) fork(argv []string, attr *syscall.ProcAttr, ended func(unix.WaitStatus)) (pid int, err error) {
+	path := argv[0]
+	if !strings.Contains(path, "/") {
+		path = lookUp(path, attr.Env)
+	}
+	return c.forkExec(path, argv, attr, ended)
+}
+
+// lookUp searches a program in the PATH of an environment; one that is not
+// found stays as it is.
+func lookUp(name string, env []string) string {
+	for _, entry := range env {
+		dirs, ok := strings.CutPrefix(entry, "PATH=")
+		if !ok {
+			continue
+		}
+		for _, dir := range strings.Split(dirs, ":") {
+			if path := dir + "/" + name; dir != "" && unix.Access(path, unix.X_OK) == nil {
+				return path
+			}
+		}
+	}
+	return name
+}
+
+// ownProgram is where one of taskmaster's programs is: beside tmd, else in
+// PATH.
+func (d *daemon) ownProgram(name string) string {
+	path := d.home + "/" + name
+	if unix.Access(path, unix.X_OK) == nil {
+		return path
+	}
+	if found := lookUp(name, d.env); found != name {
+		return found
+	}
+	return path
+}
+
+// runToEnd runs a command and returns its output, while no loop reaps yet.
+func runToEnd(argv ...string) ([]byte, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	pid, err := forkInto(argv, int(w.Fd()))
+	w.Close()
+	if err != nil {
+		return nil, err
+	}
+	out := readAll(r)
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
+			break
+		}
+	}
+	return out, exitError(status)
+}
+
+// runBeside is runToEnd for a goroutine beside the loop, which reaps.
+func (d *daemon) runBeside(argv ...string) ([]byte, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	ended := make(chan unix.WaitStatus, 1)
+	d.ask(func() {
+		var pid int
+		if pid, err = forkInto(argv, int(w.Fd())); err == nil {
+			d.children.ours[pid] = func(status unix.WaitStatus) { ended <- status }
+		}
+	})
+	w.Close()
+	if err != nil {
+		return nil, err
+	}
+	out := readAll(r)
+	return out, exitError(<-ended)
+}
+
+// helpTime bounds getent(1) and id(1), which may ask a network.
+const helpTime = 10 * time.Second
+
+func readAll(r *os.File) []byte {
+	r.SetReadDeadline(time.Now().Add(helpTime))
+	return readToEnd(r)
+}
+
+func readToEnd(r *os.File) []byte {
+	var out bytes.Buffer
+	out.ReadFrom(r)
+	return out.Bytes()
+}
+
+func forkInto(argv []string, stdout int) (int, error) {
+	path := argv[0]
+	if !strings.Contains(path, "/") {
+		path = lookUp(path, []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"})
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	return syscall.ForkExec(path, argv, &syscall.ProcAttr{
+		Env: os.Environ(), Files: []uintptr{null.Fd(), uintptr(stdout), null.Fd()},
+	})
+}
+
+func exitError(status unix.WaitStatus) error {
+	if status.Exited() && status.ExitStatus() == 0 {
+		return nil
+	}
+	return errors.New("exit status " + itoa(status.ExitStatus()))
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+
+	"taskmaster/lib/die"
+	"taskmaster/lib/line"
+	"taskmaster/lib/proto"
+	"taskmaster/lib/statedir"
+
+	"golang.org/x/sys/unix"
+)
+
+// listen binds the address of the configuration, or exits.
+func (d *daemon) listen() {
+	d.makeSecrets()
+	l, err := net.Listen("tcp", d.file.Settings.Listen)
+	if err != nil {
+		die.Fatal(die.Temporary, "unable to listen on "+d.file.Settings.Listen, err)
+	}
+	d.listener = l
+	d.announceAddress()
+	d.clients = &proto.Server{
+		Auth:     func() string { return get(d, func() string { return d.file.Settings.Auth }) },
+		Secret:   func() string { return get(d, func() string { return d.secret }) },
+		Readonly: func() string { return get(d, func() string { return d.readonly }) },
+		Handle:   d.handle,
+		Denied:   func(peer, reason string) { d.do(func() { d.tell("denied", "peer", peer, "reason", reason) }) },
+	}
+	if d.file.Settings.Auth == "none" {
+		die.Warn("auth is none: every user of this machine may control what tmd runs", nil)
+	}
+}
+
+// get reads a value that belongs to the loop.
+func get[T any](d *daemon, read func() T) (value T) {
+	d.ask(func() { value = read() })
+	return value
+}
+
+func (d *daemon) announceAddress() {
+	if err := statedir.Replace(d.dir.Address(), []byte(d.listener.Addr().String()+"\n")); err != nil {
+		die.Warn("unable to write "+d.dir.Address(), err)
+	}
+}
+
+func (d *daemon) serve(l net.Listener) {
+	defer die.OnPanic()
+	if err := d.clients.Serve(l); err != nil {
+		die.Warn("unable to accept clients", err)
+	}
+}
+
+// makeSecrets reads the secrets, and makes the default one if it is missing.
+func (d *daemon) makeSecrets() {
+	s := d.file.Settings
+	if s.Auth == "none" {
+		return
+	}
+	var err error
+	if d.secret, err = d.readSecret(d.secretPath(), true); err != nil {
+		die.Fatal(die.Usage, "unable to use the secret "+d.secretPath(), err)
+	}
+	if s.ReadonlySecret != "" {
+		if d.readonly, err = d.readSecret(s.ReadonlySecret, true); err != nil {
+			die.Fatal(die.Usage, "unable to use the secret "+s.ReadonlySecret, err)
+		}
+	}
+}
+
+func (d *daemon) secretPath() string {
+	if p := d.file.Settings.Secret; p != "" {
+		return p
+	}
+	return d.dir.Secret()
+}
+
+// readSecret reads a secret file, which proto checks for owner and mode, and
+// makes it when told to and it does not exist.
+func (d *daemon) readSecret(path string, create bool) (string, error) {
+	secret, err := proto.ReadSecret(path)
+	if !create || !errors.Is(err, os.ErrNotExist) {
+		return secret, err
+	}
+	secret = proto.NewSecret()
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return secret, statedir.WriteAll(fd, []byte(secret+"\n"))
+}
+
+// A verb handles one kind of request, on the client's goroutine.
+type verb func(d *daemon, r *proto.Request)
+
+// verbs is filled in by init, since help among them names them all.
+var verbs map[string]verb
+
+func init() {
+	verbs = map[string]verb{
+		"status": doStatus, "start": doStart, "stop": doStop, "restart": doRestart, "wait": doWait,
+		"signal": doSignal, "pid": doPid, "show": doShow, "usage": doUsage,
+		"reload": doReload, "shutdown": doShutdown, "upgrade": doUpgrade, "rekey": doRekey, "mail": doMail,
+		"tail": doTail, "log": doLog, "watch": doWatch, "version": doVersion, "help": doHelp,
+	}
+}
+
+// changing are the verbs whose use is an event of its own, with who asked.
+var changing = map[string]bool{
+	"start": true, "stop": true, "restart": true, "signal": true, "shutdown": true, "upgrade": true,
+	"rekey": true, "mail": true,
+}
+
+func (d *daemon) handle(r *proto.Request) {
+	defer die.OnPanic()
+	do := verbs[r.Verb]
+	if do == nil {
+		r.Err(proto.Bad, "unknown request "+line.Encode(r.Verb))
+		return
+	}
+	if changing[r.Verb] {
+		d.do(func() { d.tell("command", "by", r.Peer, "line", r.Line) })
+	}
+	do(d, r)
+}
+
+// parse takes the options of a request, or refuses it.
+func parse(r *proto.Request, spec string) (o proto.Options, rest []string, ok bool) {
+	o, rest, err := proto.ParseOptions(spec, r.Args)
+	if err != nil {
+		r.Err(proto.Bad, r.Verb+": "+err.Error())
+		return nil, nil, false
+	}
+	return o, rest, true
+}
+
+// targets are the instances that words name; all is none at all. Every word
+// must name one, or nothing is done.
+func (d *daemon) targets(words []string) ([]*instance, error) {
+	if len(words) == 0 {
+		words = []string{"all"}
+	}
+	var found []*instance
+	taken := map[*instance]bool{}
+	for _, word := range words {
+		list, err := d.target(word)
+		if err != nil {
+			return nil, err
+		}
+		for _, in := range list {
+			if !taken[in] {
+				taken[in] = true
+				found = append(found, in)
+			}
+		}
+	}
+	return found, nil
+}
+
+// target is an instance, a program, a glob over either, or all.
+func (d *daemon) target(word string) ([]*instance, error) {
+	if word == "all" {
+		return d.sorted(func(*instance) bool { return true }), nil
+	}
+	if in := d.instances[word]; in != nil {
+		return []*instance{in}, nil
+	}
+	if p := d.programs[word]; p != nil {
+		return p.instances, nil
+	}
+	if strings.ContainsAny(word, "*?[") {
+		list := d.sorted(func(in *instance) bool { return globs(word, in.name) || globs(word, in.program) })
+		if len(list) > 0 {
+			return list, nil
+		}
+		return nil, errors.New(word + ": matches no instance")
+	}
+	if strings.Contains(word, ":") {
+		return nil, errors.New(word + ": no such instance")
+	}
+	return nil, errors.New(word + ": no such program" + d.nearestName(word))
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"taskmaster/lib/backoff"
+	"taskmaster/lib/die"
+	"taskmaster/lib/line"
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/statedir"
+
+	"golang.org/x/sys/unix"
+)
+
+// A companion is a tmlog or tmmail: a process of ours that reads a FIFO in
+// the state directory, outlives tmd, and is started again when it dies. tmd
+// holds the FIFO open, so that what it has not read waits for its successor.
+//
+// PATH.pid beside the FIFO says who reads it and with which arguments, so that
+// a later tmd takes on one that suits it and replaces one that does not.
+type companion struct {
+	d    *daemon
+	fifo string
+	argv []string
+	fd   int // -1 when closed
+
+	pid, pidfd int
+	since      time.Time
+	trouble    int
+	again      *alarm
+	leaving    bool   // SIGTERM was sent
+	stopped    func() // not nil: it is to end for good, and then this is called
+}
+
+// newCompanion opens the FIFO and starts or finds its reader.
+func (d *daemon) newCompanion(fifo string, mode uint32, argv []string) *companion {
+	c := &companion{d: d, fifo: fifo, argv: argv, fd: -1}
+	err := statedir.MakeFIFO(fifo, mode)
+	if err == nil {
+		c.fd, err = statedir.OpenFIFO(fifo, unix.O_NONBLOCK)
+	}
+	if err != nil {
+		die.Warn("unable to open "+fifo, err)
+		return c
+	}
+	if !c.find() {
+		c.start()
+	}
+	return c
+}
+
+func (c *companion) pidFile() string { return c.fifo + ".pid" }
+
+// find takes on the reader that an earlier tmd started.
+func (c *companion) find() bool {
+	text, err := os.ReadFile(c.pidFile())
+	if err != nil {
+		return false
+	}
+	words, err := line.Words(strings.TrimSuffix(string(text), "\n"))
+	if err != nil || len(words) < 2 {
+		return false
+	}
+	pid, _ := strconv.Atoi(words[0])
+	start, _ := strconv.ParseUint(words[1], 10, 64)
+	fd, err := procfs.OpenPidfd(pid, start)
+	if err != nil {
+		return false
+	}
+	c.watch(pid, fd)
+	if !slices.Equal(words[2:], encodable(c.argv)) {
+		c.end()
+	}
+	return true
+}
+
+// encodable stands in for empty arguments, which words cannot hold.
+func encodable(argv []string) []string {
+	out := slices.Clone(argv)
+	for i := range out {
+		if out[i] == "" {
+			out[i] = "\x00"
+		}
+	}
+	return out
+}
+
+func (c *companion) watch(pid, fd int) {
+	c.pid, c.pidfd, c.since, c.leaving = pid, fd, time.Now(), false
+	if err := c.d.watcher.watch(fd, c.ended); err != nil {
+		die.Warn("unable to watch "+c.argv[0], err)
+	}
+}
+
+func (c *companion) start() {
+	c.again = nil
+	// The reader gets a description of its own, blocking.
+	fd, err := statedir.OpenFIFO(c.fifo, 0)
+	if err != nil {
+		c.retry(err)
+		return
+	}
+	defer unix.Close(fd)
+	pidfd := -1
+	pid, err := c.d.children.start(child{
+		path: c.d.ownProgram(c.argv[0]), argv: c.argv, env: c.d.companionEnv(),
+		files: [3]int{fd, 1, 2}, pidfd: &pidfd,
+	}, func(unix.WaitStatus) {})
+	if err != nil {
+		c.retry(err)
+		return
+	}
+	if s, err := procfs.ReadStat(pid); err == nil {
+		words := append([]string{itoa(pid), strconv.FormatUint(s.Start, 10)}, encodable(c.argv)...)
+		statedir.Replace(c.pidFile(), []byte(line.Join(words...)+"\n"))
+	}
+	c.watch(pid, pidfd)
+}
+
+// companionEnv tells where to report, and keeps the Go runtime small.
+func (d *daemon) companionEnv() []string {
+	return append(d.helperEnv()[:len(d.env):len(d.env)], "GOMAXPROCS=1", "TM_EVENTS="+d.dir.Events(), "TM_STATE="+string(d.dir))
+}
+
+func (c *companion) retry(err error) {
+	die.Warn("unable to start "+c.argv[0], err)
+	c.trouble++
+	c.again = c.d.after(backoff.Delay(time.Second, time.Minute, c.trouble), c.start)
+}
+
+// ended runs when the reader has ended.
+func (c *companion) ended() {
+	c.pid = 0
+	if c.stopped != nil {
+		c.close()
+		return
+	}
+	if c.leaving || time.Since(c.since) >= time.Second {
+		c.trouble = 0
+		c.start()
+		return
+	}
+	c.trouble++
+	c.again = c.d.after(backoff.Delay(time.Second, time.Minute, c.trouble), c.start)
+}
+
+// end asks the reader to finish what the FIFO holds and go; with stopped set
+// that is the end of it, else a new one follows.
+func (c *companion) end() {
+	if c.pid != 0 {
+		c.leaving = true
+		c.signal(unix.SIGTERM)
+	} else if c.stopped != nil {
+		c.close()
+	}
+}
+
+func (c *companion) signal(sig unix.Signal) {
+	if c.pid != 0 {
+		procfs.SignalPidfd(c.pidfd, sig)
+	}
+}
+
+// finish ends it for good.
+func (c *companion) finish(then func()) {
+	c.d.cancel(c.again)
+	c.again = nil
+	c.stopped = then
+	c.end()
+}
+
+// change gives it other arguments.
+func (c *companion) change(argv []string) {
+	if slices.Equal(c.argv, argv) {
+		return
+	}
+	c.argv = argv
+	c.end()
+}
+
+func (c *companion) close() {
+	if c.fd >= 0 {
+		unix.Close(c.fd)
+		c.fd = -1
+	}
+	unix.Unlink(c.pidFile())
+	unix.Unlink(c.fifo)
+	then := c.stopped
+	c.stopped = func() {}
+	then()
+}
+
+// write hands it a line without ever waiting; false says there was no room.
+func (c *companion) write(text []byte) bool {
+	for {
+		_, err := unix.Write(c.fd, text)
+		if err != unix.EINTR {
+			return err == nil
+		}
+	}
+}

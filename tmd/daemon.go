@@ -1,0 +1,228 @@
+package main
+
+import (
+	"container/heap"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"taskmaster/lib/config"
+	"taskmaster/lib/die"
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/proto"
+	"taskmaster/lib/statedir"
+
+	"golang.org/x/sys/unix"
+)
+
+// A daemon is all that tmd knows. It belongs to the goroutine that runs loop;
+// everyone else hands it functions by do.
+type daemon struct {
+	options options
+	file    *config.File // the configuration in effect
+	dir     statedir.Dir
+	home    string   // where our own programs are
+	boot    string   // boot id
+	env     []string // what tmd was started with
+	null    int
+
+	calls  chan func()
+	timers timers
+	timer  *time.Timer
+
+	instances map[string]*instance
+	programs  map[string]*program
+	listed    []*program // in the order of the file
+
+	children *children
+	watcher  *watcher
+	prober   *prober
+	events   *eventPipe
+	log      *eventLog
+	logs     map[string]*logger // by file
+	mail     *mailer
+	clients  *proto.Server
+	listener net.Listener
+	secret   string
+	readonly string
+	audience map[*subscriber]bool
+
+	batch    *batch     // starts that wait for others
+	descents []*descent // stops that wait for others
+	stop     *shutdown  // not nil once it was asked for
+	quitting bool       // the loop ends
+	leave    func()     // what is done at the very end, instead of an exit
+	status   int        // exit code
+}
+
+func newDaemon(o options, file *config.File) *daemon {
+	exe, err := os.Executable()
+	if err != nil {
+		die.Fatal(die.Temporary, "unable to find myself", err)
+	}
+	return &daemon{
+		options: o, file: file, home: filepath.Dir(exe), boot: procfs.BootID(), env: cleanEnv(os.Environ()),
+		calls: make(chan func(), 64), timer: time.NewTimer(time.Hour),
+		instances: map[string]*instance{}, programs: map[string]*program{}, logs: map[string]*logger{},
+		audience: map[*subscriber]bool{},
+	}
+}
+
+// cleanEnv leaves out what is ours alone or of an outer taskmaster.
+func cleanEnv(env []string) []string {
+	var kept []string
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		switch name {
+		case "TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE", "TM_EVENTS", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID":
+		default:
+			kept = append(kept, entry)
+		}
+	}
+	return kept
+}
+
+// run is the life of tmd; it returns the exit code.
+func (d *daemon) run() int {
+	d.openState()
+	d.children = newChildren(d)
+	d.watcher = newWatcher(d)
+	d.prober = newProber(d)
+	d.events = openEvents(d)
+	d.startLogs(d.file)
+	d.openEventLog()
+	d.listen()
+	d.tell("started", "pid", itoa(os.Getpid()), "version", version)
+	d.warnLimits(d.file)
+	d.startMail(d.file.Settings.Mail)
+	d.attach()
+	d.listenSignals()
+	go d.serve(d.listener)
+	d.loop()
+	return d.finish()
+}
+
+// openState makes the state directory ours, or exits.
+func (d *daemon) openState() {
+	path, err := filepath.Abs(stateDir(d.options, d.file))
+	if err != nil {
+		die.Fatal(die.Temporary, "unable to find the state directory", err)
+	}
+	if d.dir, err = statedir.Create(path); err != nil {
+		die.Fatal(die.Usage, "unable to use state directory "+path, err)
+	}
+	if _, err := statedir.TryLock(d.dir.Lock()); err == unix.EWOULDBLOCK {
+		pid, _ := statedir.Holder(d.dir.Lock())
+		die.Fatal(die.Usage, "already running, pid "+itoa(pid)+" has "+path, nil)
+	} else if err != nil {
+		die.Fatal(die.Temporary, "unable to lock "+d.dir.Lock(), err)
+	}
+	// What another boot left describes processes that are no more.
+	if was, err := os.ReadFile(d.dir.Boot()); err == nil && string(was) != d.boot {
+		d.discard()
+	}
+	if err := statedir.Replace(d.dir.Boot(), []byte(d.boot)); err != nil {
+		die.Fatal(die.Temporary, "unable to write "+d.dir.Boot(), err)
+	}
+	if d.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		die.Fatal(die.Temporary, "unable to open /dev/null", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		die.Fatal(die.Temporary, "unable to become a subreaper", err)
+	}
+}
+
+func (d *daemon) discard() {
+	for _, dir := range []string{d.dir.RunDir(), d.dir.LogDir()} {
+		if err := os.RemoveAll(dir); err != nil {
+			die.Fatal(die.Temporary, "unable to clear "+dir, err)
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			die.Fatal(die.Temporary, "unable to make "+dir, err)
+		}
+	}
+}
+
+// loop runs what others hand in and what is due, one at a time.
+func (d *daemon) loop() {
+	for !d.quitting {
+		d.armTimer()
+		select {
+		case call := <-d.calls:
+			call()
+		case <-d.timer.C:
+			d.runDue()
+		}
+	}
+}
+
+// do hands the loop a function; it may be called from any goroutine but the
+// loop's own.
+func (d *daemon) do(call func()) { d.calls <- call }
+
+// serveLate runs what is still handed in once the loop has ended, so that
+// nobody waits for it for ever.
+func (d *daemon) serveLate() {
+	for call := range d.calls {
+		call()
+	}
+}
+
+// ask runs a function in the loop and waits for it.
+func (d *daemon) ask(call func()) {
+	done := make(chan struct{})
+	d.do(func() { call(); close(done) })
+	<-done
+}
+
+// An alarm is something to do at a time.
+type alarm struct {
+	at    time.Time
+	call  func()
+	index int // in the heap, -1 when it is not there
+}
+
+// after runs a function in the loop once the time is over.
+func (d *daemon) after(wait time.Duration, call func()) *alarm {
+	a := &alarm{at: time.Now().Add(wait), call: call}
+	heap.Push(&d.timers, a)
+	return a
+}
+
+// cancel takes an alarm back; a nil one, or one that has run, is no mistake.
+func (d *daemon) cancel(a *alarm) {
+	if a != nil && a.index >= 0 {
+		heap.Remove(&d.timers, a.index)
+	}
+}
+
+func (d *daemon) armTimer() {
+	if len(d.timers) == 0 {
+		d.timer.Stop()
+		return
+	}
+	d.timer.Reset(time.Until(d.timers[0].at))
+}
+
+func (d *daemon) runDue() {
+	now := time.Now()
+	for len(d.timers) > 0 && !d.timers[0].at.After(now) {
+		heap.Pop(&d.timers).(*alarm).call()
+	}
+}
+
+// timers is a heap of alarms, the next one first.
+type timers []*alarm
+
+func (t timers) Len() int           { return len(t) }
+func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
+func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i]; t[i].index, t[j].index = i, j }
+func (t *timers) Push(x any)        { a := x.(*alarm); a.index = len(*t); *t = append(*t, a) }
+func (t *timers) Pop() any {
+	last := (*t)[len(*t)-1]
+	*t = (*t)[:len(*t)-1]
+	last.index = -1
+	return last
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"time"
+
+	"taskmaster/lib/backoff"
+	"taskmaster/lib/config"
+	"taskmaster/lib/die"
+	"taskmaster/lib/event"
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
+
+	"golang.org/x/sys/unix"
+)
+
+// A helper is the tmsupervise of one instance.
+type helper struct {
+	pid     int // 0 when none lives
+	pidfd   int
+	since   time.Time
+	trouble int    // times in a row that it died within a second
+	again   *alarm // when it is to be started next
+}
+
+// attach makes the world as the configuration has it: helpers that live are
+// taken on as a reload would find them, others are started, and what the
+// configuration does not have is stopped.
+func (d *daemon) attach() {
+	var fresh []*instance
+	for _, p := range d.file.Programs {
+		fresh = append(fresh, d.addProgram(p)...)
+	}
+	d.attachStrays()
+	var held []*instance
+	for _, in := range fresh {
+		d.takeOn(in)
+		if in.conf.Autostart && !in.removing && in.status.Wish != statedir.WishUp &&
+			in.status.Wish != statedir.WishDown && in.status.Wish != statedir.WishRestart {
+			held = append(held, in)
+		}
+	}
+	d.startInOrder(held, "boot")
+}
+
+// addProgram enters a program and those of its instances that are not there
+// yet, which it returns.
+func (d *daemon) addProgram(c *config.Program) []*instance {
+	p := d.programs[c.Name]
+	if p == nil {
+		p = &program{}
+		d.programs[c.Name] = p
+		d.listed = append(d.listed, p)
+	}
+	p.conf = c
+	p.instances = nil
+	var fresh []*instance
+	for _, conf := range c.Instances {
+		in := d.instances[conf.Name]
+		if in == nil {
+			in = d.newInstance(conf.Name, c.Name)
+			fresh = append(fresh, in)
+		}
+		in.conf = conf
+		p.instances = append(p.instances, in)
+	}
+	return fresh
+}
+
+func (d *daemon) newInstance(name, program string) *instance {
+	in := &instance{name: name, program: program, run: d.dir.Run(name), control: -1, jobs: map[*job]bool{}}
+	d.instances[name] = in
+	return in
+}
+
+// attachStrays takes on what runs but is not configured, to stop it.
+func (d *daemon) attachStrays() {
+	names, err := procfs.Names(d.dir.RunDir())
+	if err != nil {
+		die.Warn("unable to read "+d.dir.RunDir(), err)
+	}
+	for _, name := range names {
+		if d.instances[name] == nil {
+			in := d.newInstance(name, "")
+			d.takeOn(in)
+			d.remove(in)
+		}
+	}
+}
+
+// takeOn finds the helper of an instance or starts one. An existing one is
+// then brought to the present configuration, as a reload does it.
+func (d *daemon) takeOn(in *instance) {
+	if err := in.run.Create(); err != nil {
+		die.Warn("unable to make "+string(in.run), err)
+	}
+	d.refreshQuietly(in)
+	known := d.readKeys(in)
+	in.openControl()
+	if d.findHelper(in) || in.status.PID != 0 || in.status.Since != 0 {
+		// Something runs from the spec on disk; the new one must not
+		// replace it before what differs is known.
+		if in.helper.pid == 0 {
+			d.startHelper(in)
+		}
+		if in.conf != nil && known {
+			d.bringUpToDate(in)
+		}
+		return
+	}
+	if in.conf != nil {
+		if err := d.writeSpec(in); err != nil {
+			die.Warn("unable to write "+in.run.Spec(), err)
+		}
+	}
+	d.startHelper(in)
+}
+
+func (d *daemon) refreshQuietly(in *instance) {
+	if status, err := in.run.ReadStatus(); err == nil && status.Boot == d.boot {
+		in.take(status)
+		in.heard = status.Event
+	}
+}
+
+// readKeys reads what the helper was last told to run.
+func (d *daemon) readKeys(in *instance) bool {
+	text, err := os.ReadFile(in.run.Spec())
+	if err != nil {
+		return false
+	}
+	s, err := spec.Parse(text)
+	if err != nil {
+		return false
+	}
+	in.keys, in.program = s.Keys, s.Program
+	return true
+}
+
+// findHelper looks for a living helper by its lock and watches it.
+func (d *daemon) findHelper(in *instance) bool {
+	pid, err := statedir.Holder(in.run.Lock())
+	if err != nil || pid <= 0 {
+		return false
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	// The pidfd names the holder only if it still is one now.
+	if again, err := statedir.Holder(in.run.Lock()); err != nil || again != pid {
+		unix.Close(fd)
+		return false
+	}
+	d.watchHelper(in, pid, fd)
+	return true
+}
+
+func (d *daemon) watchHelper(in *instance, pid, fd int) {
+	in.helper.pid, in.helper.pidfd, in.helper.since = pid, fd, time.Now()
+	if err := d.watcher.watch(fd, func() { d.helperEnded(in) }); err != nil {
+		die.Warn("unable to watch the helper of "+in.name, err)
+	}
+}
+
+// startHelper starts a helper; it finds by itself whether its program lives.
+func (d *daemon) startHelper(in *instance) {
+	in.helper.again = nil
+	pidfd := -1
+	pid, err := d.children.start(child{
+		path: d.ownProgram("tmsupervise"), argv: []string{"tmsupervise", "-d", string(in.run)},
+		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, pidfd: &pidfd,
+	}, func(unix.WaitStatus) {})
+	if err != nil {
+		die.Warn("unable to start the helper of "+in.name, err)
+		in.helper.trouble++
+		d.startHelperLater(in)
+		return
+	}
+	d.watchHelper(in, pid, pidfd)
+}
+
+// helperEnv makes the Go runtime of the helper small; its program's
+// environment comes whole from the spec.
+func (d *daemon) helperEnv() []string {
+	kept := slices.DeleteFunc(slices.Clone(d.env), func(entry string) bool {
+		return hasName(entry, "GOMAXPROCS") || hasName(entry, "GOGC") || hasName(entry, "GODEBUG")
+	})
+	return append(kept, "GOMAXPROCS=1", "GOGC=off")
+}
+
+func hasName(entry, name string) bool {
+	return len(entry) > len(name) && entry[len(name)] == '=' && entry[:len(name)] == name
+}
+
+// helperEnded starts the next helper at once, or, if it cannot live, ever
+// later. A helper that was told to end has left nothing behind.
+func (d *daemon) helperEnded(in *instance) {
+	lived := time.Since(in.helper.since)
+	in.helper.pid = 0
+	d.children.reap() // so that what it leaves us is known
+	d.refresh(in)
+	d.catchUp(in)
+	if in.removing && in.status.PID == 0 && in.status.Since == 0 {
+		d.forget(in)
+		return
+	}
+	if lived >= time.Second {
+		in.helper.trouble = 0
+	}
+	in.helper.trouble++
+	if in.unheeded != "" {
+		in.send(in.unheeded)
+	}
+	d.helpersHint(in)
+	if in.helper.trouble > 2 {
+		d.startHelperLater(in)
+		return
+	}
+	d.startHelper(in)
+}
+
+func (d *daemon) startHelperLater(in *instance) {
+	wait := backoff.Delay(time.Second, time.Minute, in.helper.trouble-2)
+	in.helper.again = d.after(wait, func() { d.startHelper(in) })
+}
+
+// catchUp logs the event that a helper put into its status but did not live
+// to send.
+func (d *daemon) catchUp(in *instance) {
+	last := in.status.Event
+	if last.Kind == "" || !last.Time.After(in.heard.Time) || last.Get("pid") == "0" {
+		return
+	}
+	d.happened(in, last, last.Append(nil))
+}
+
+// remove ends an instance for good: its program, its helper, its directory.
+func (d *daemon) remove(in *instance) {
+	in.removing = true
+	d.unhold(in)
+	d.order(in, "exit", "reload")
+}
+
+// forget is the end of it.
+func (d *daemon) forget(in *instance) {
+	d.cancel(in.helper.again)
+	d.stopMinding(in)
+	if in.control >= 0 {
+		unix.Close(in.control)
+		in.control = -1
+	}
+	if err := in.run.Remove(); err != nil {
+		die.Warn("unable to remove "+string(in.run), err)
+	}
+	if d.instances[in.name] == in {
+		delete(d.instances, in.name)
+	}
+	for j := range in.jobs {
+		j.lose(in, "removed by a reload")
+	}
+	for _, then := range in.removed {
+		then()
+	}
+	d.logUnused()
+	d.stopNext()
+}
+
+// happened does everything that an event of an instance entails.
+func (d *daemon) happened(in *instance, e event.Event, text []byte) {
+	in.heard = e
+	d.publish(e, text)
+	for j := range in.jobs {
+		j.hear(in, e, text)
+	}
+}

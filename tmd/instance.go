@@ -1,0 +1,298 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"taskmaster/lib/config"
+	"taskmaster/lib/die"
+	"taskmaster/lib/event"
+	"taskmaster/lib/line"
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
+
+	"golang.org/x/sys/unix"
+)
+
+// An instance is one process to keep, and its helper.
+type instance struct {
+	name    string
+	program string
+	conf    *config.Instance // nil for one that is only running, and on its way out
+	run     statedir.Run
+	keys    []spec.Key // the configuration that the helper has
+
+	control int // writing end of the control FIFO, -1 when there is none
+	helper  helper
+	status  statedir.Status // as last read; State "" when there never was one
+	heard   event.Event     // the last event that came through the FIFO
+
+	seq       int    // of the last command sent
+	unheeded  string // that command, until a status shows its number
+	queue     []byte // commands that the FIFO had no room for
+	removing  bool   // its helper was told to end, for good
+	heldBy    string // why it is not started yet: "waiting for db:0 (BACKOFF)"
+	jobs      map[*job]bool
+	removed   []func()        // to be called when it is gone
+	writesTo  map[string]bool // log files that the program may have open
+	checks    *checks
+	probation *probing
+}
+
+// A program is the instances of one key under programs:.
+type program struct {
+	conf      *config.Program
+	instances []*instance
+}
+
+// state is the instance's state in capitals.
+func (in *instance) state() string {
+	if in.status.State == "" {
+		return "STOPPED"
+	}
+	return in.status.State
+}
+
+// up reports RUNNING, settled a state that a start ends in.
+func (in *instance) up() bool { return in.state() == "RUNNING" }
+
+// heeded reports whether the helper has taken the last command.
+func (in *instance) heeded() bool { return in.status.Seq >= in.seq }
+
+// detail is why it is in its state, in words.
+func (in *instance) detail() string {
+	if in.heldBy != "" && in.state() == "STOPPED" {
+		return in.heldBy
+	}
+	text := in.status.Detail
+	if in.checks != nil && in.checks.sick != "" {
+		return "unhealthy: " + in.checks.sick
+	}
+	if in.status.Due == 0 {
+		return text
+	}
+	left := time.Duration(in.status.Due)*time.Millisecond - monotonic()
+	switch in.state() {
+	case "BACKOFF":
+		return text + " in " + seconds(left)
+	case "STOPPING":
+		if text == "" && in.status.PID != 0 {
+			return "SIGKILL in " + seconds(left)
+		}
+	}
+	return text
+}
+
+// uptime is how long the program has been running, 0 when none does.
+func (in *instance) uptime() time.Duration {
+	if in.status.PID == 0 {
+		return 0
+	}
+	return max(0, monotonic()-time.Duration(in.status.Began)*time.Millisecond)
+}
+
+// monotonic is CLOCK_MONOTONIC, which helpers of other processes share.
+func monotonic() time.Duration {
+	var t unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	return time.Duration(t.Nano())
+}
+
+// seconds shows a wait in whole seconds, never less than one.
+func seconds(d time.Duration) string {
+	return strconv.Itoa(max(1, int((d+time.Second-1)/time.Second))) + " s"
+}
+
+// order sends a command that changes the wish: start, stop, restart, exit or
+// kill. It is numbered, so that it can be sent again to the helper's successor.
+func (d *daemon) order(in *instance, verb, cause string) {
+	in.seq = max(in.seq, in.status.Seq) + 1
+	in.unheeded = verb + " seq=" + itoa(in.seq) + " cause=" + cause
+	in.send(in.unheeded)
+}
+
+// tell sends words that are no wish: reload, reaped, ready, signal.
+func (in *instance) tell(words ...string) { in.send(line.Join(words...)) }
+
+// send writes one line with one write(2). A stopped helper may let the FIFO
+// fill up; then the lines wait here.
+func (in *instance) send(text string) {
+	in.queue = append(in.queue, text+"\n"...)
+	in.flush()
+}
+
+const keptCommands = 1 << 16
+
+func (in *instance) flush() {
+	for len(in.queue) > 0 && in.control >= 0 {
+		end := strings.IndexByte(string(in.queue), '\n') + 1
+		_, err := unix.Write(in.control, in.queue[:end])
+		if err == unix.EINTR {
+			continue
+		}
+		if err == unix.EAGAIN {
+			if len(in.queue) > keptCommands {
+				in.queue = in.queue[end:]
+			}
+			return
+		}
+		in.queue = in.queue[end:]
+	}
+	in.queue = nil
+}
+
+// refresh reads the status file and tells everyone whom the change concerns.
+func (d *daemon) refresh(in *instance) {
+	status, err := in.run.ReadStatus()
+	if err != nil || status.Boot != d.boot {
+		return
+	}
+	in.take(status)
+	d.statusChanged(in)
+}
+
+func (in *instance) take(status statedir.Status) {
+	if status.PID == 0 || status.Start != in.status.Start || in.writesTo == nil {
+		in.writers(true)
+	}
+	in.status = status
+	in.seq = max(in.seq, status.Seq)
+	if in.heeded() {
+		in.unheeded = ""
+	}
+	in.flush()
+}
+
+// statusChanged is the one place that everything waiting for a state hangs on.
+func (d *daemon) statusChanged(in *instance) {
+	d.startNext(in)
+	d.stopNext()
+	for j := range in.jobs {
+		j.look(in)
+	}
+	d.minding(in)
+}
+
+// inheritedEnded tells a helper how its adopted program ended, since only tmd
+// could wait for it.
+func (d *daemon) inheritedEnded(who process, status unix.WaitStatus) {
+	for _, in := range d.instances {
+		if in.status.PID == who.pid && in.status.Start == who.start {
+			in.tell("reaped", itoa(who.pid), itoa(int(status)))
+			return
+		}
+	}
+}
+
+// helpersHint gives a helper that is about to start what tmd knows of the end
+// of the program that its status names.
+func (d *daemon) helpersHint(in *instance) {
+	who := process{in.status.PID, in.status.Start}
+	if status, ok := d.children.ended[who]; ok {
+		in.tell("reaped", itoa(who.pid), itoa(int(status)))
+	}
+}
+
+// writeSpec gives the helper what to run. A helper that lives is told to read
+// it again.
+func (d *daemon) writeSpec(in *instance) error {
+	s := d.specOf(in.conf)
+	if err := statedir.Replace(in.run.Spec(), s.Text()); err != nil {
+		return err
+	}
+	in.keys = s.Keys
+	return nil
+}
+
+// specOf is the seam between the configuration and the helper.
+func (d *daemon) specOf(c *config.Instance) *spec.Spec {
+	s := &spec.Spec{
+		Name: c.Name, Program: c.Program, Num: c.Num, State: string(d.dir),
+		Cmd: c.Cmd, Env: d.environment(c), Dir: c.WorkingDir, Umask: c.Umask, NoNewPrivs: c.NoNewPrivs,
+		Stdout: d.output(c.Stdout), Stderr: d.output(c.Stderr), Nice: c.Nice, OOMScoreAdj: c.OOMScoreAdj,
+		Background: c.Background, Restart: c.Autorestart, ExitCodes: c.ExitCodes, StartTime: c.StartTime,
+		StartRetries: c.StartRetries, StopSignal: c.StopSignal, StopTime: c.StopTime, StopGroup: c.StopGroup,
+		BackoffFirst: c.BackoffFirst, BackoffMax: c.BackoffMax, Watchdog: c.Watchdog,
+	}
+	if c.User != nil {
+		s.User = &spec.User{UID: c.User.UID, GID: c.User.GID, Groups: c.User.Groups}
+	}
+	for _, l := range c.Limits {
+		s.Limits = append(s.Limits, spec.Limit(l))
+	}
+	if p := c.Ready; p != nil {
+		s.Ready = spec.Ready{Kind: p.Kind, FD: p.FD, Timeout: p.Timeout}
+		if p.Kind != spec.Notify && p.Kind != spec.SdNotify {
+			s.Ready.Kind = spec.Probed
+		}
+	}
+	for _, k := range c.Keys {
+		s.Keys = append(s.Keys, spec.Key{Name: k.Name, Value: k.Value, Launch: k.Launch})
+	}
+	return s
+}
+
+func (d *daemon) output(o config.Output) spec.Output {
+	if o.Kind == spec.Log {
+		return spec.Output{Kind: spec.Log, Path: d.dir.Log(o.Path)}
+	}
+	return spec.Output{Kind: o.Kind, Path: o.Path}
+}
+
+// environment is the whole of it: tmd's own unless clearenv, then who the
+// user is, the file's env, and what every program is told.
+func (d *daemon) environment(c *config.Instance) []string {
+	var all []string
+	if !c.ClearEnv {
+		all = append(all, d.env...)
+	}
+	if u := c.User; u != nil && u.Name != "" {
+		all = append(all, "HOME="+u.Home, "USER="+u.Name, "LOGNAME="+u.Name)
+	}
+	all = append(all, c.Env...)
+	all = append(all, "TM_NAME="+c.Name, "TM_PROGRAM="+c.Program, "TM_NUM="+itoa(c.Num), "TM_STATE="+string(d.dir))
+	return lastOfEach(all)
+}
+
+// lastOfEach drops what a later entry of the same name replaces.
+func lastOfEach(env []string) []string {
+	at := make(map[string]int, len(env))
+	kept := env[:0]
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if i, twice := at[name]; twice {
+			kept[i] = entry
+			continue
+		}
+		at[name] = len(kept)
+		kept = append(kept, entry)
+	}
+	return kept
+}
+
+// openControl opens the way to the helper. tmd holds it open for reading and
+// writing, so that a command that a helper did not live to read waits for the
+// next.
+func (in *instance) openControl() {
+	if in.control >= 0 {
+		return
+	}
+	fd, err := statedir.OpenFIFO(in.run.Control(), unix.O_NONBLOCK)
+	if err != nil {
+		die.Warn("unable to open "+in.run.Control(), err)
+		return
+	}
+	in.control = fd
+	in.flush()
+}
+
+// programStat is what /proc says of the program, when it is still that one.
+func (in *instance) programStat() (procfs.Stat, bool) {
+	if in.status.PID == 0 {
+		return procfs.Stat{}, false
+	}
+	s, err := procfs.ReadStat(in.status.PID)
+	return s, err == nil && s.Start == in.status.Start
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"taskmaster/lib/event"
+	"taskmaster/lib/line"
+	"taskmaster/lib/proto"
+)
+
+// A job is a client's start, stop, restart or wait that is not over yet. It
+// hangs on the instances it concerns and is told of each of their events.
+type job struct {
+	d       *daemon
+	req     *proto.Request
+	reached func(*instance) (done, ok bool, text string)
+	open    map[*instance]bool // those it still waits for
+	results []string           // a line for each that it no longer waits for
+	failed  int
+	silent  bool // no line per instance: wait
+	reload  bool // only what went wrong is worth a line
+	total   int
+	timer   *alarm
+	over    chan struct{}
+	err     string // why it failed as a whole: time over
+}
+
+// newJob begins a job; it ends by itself, or by abandon.
+func (d *daemon) newJob(req *proto.Request, list []*instance, reached func(*instance) (bool, bool, string)) *job {
+	j := &job{d: d, req: req, reached: reached, open: map[*instance]bool{}, over: make(chan struct{}), total: len(list)}
+	for _, in := range list {
+		j.open[in] = true
+		in.jobs[j] = true
+	}
+	return j
+}
+
+// begin looks at all of its instances once, and sets the limit on its time.
+func (j *job) begin(limit time.Duration) {
+	for in := range j.open {
+		j.look(in)
+	}
+	j.endIfDone()
+	if limit > 0 && len(j.open) > 0 {
+		j.timer = j.d.after(limit, func() {
+			j.err = "time over"
+			j.abandon()
+		})
+	}
+}
+
+// hear shows the client an event of one of its instances.
+func (j *job) hear(in *instance, _ event.Event, text []byte) {
+	if j.open[in] && !j.silent {
+		j.req.Event(strings.TrimSuffix(string(text), "\n"))
+	}
+}
+
+// look asks whether an instance has come to where the job wants it.
+func (j *job) look(in *instance) {
+	if !j.open[in] {
+		return
+	}
+	if done, ok, text := j.reached(in); done {
+		j.settle(in, ok, text)
+	}
+}
+
+// lose is the end of an instance that the job waits for.
+func (j *job) lose(in *instance, why string) {
+	if j.open[in] {
+		j.settle(in, false, why)
+	}
+}
+
+func (j *job) settle(in *instance, ok bool, text string) {
+	delete(j.open, in)
+	delete(in.jobs, j)
+	word := "ok"
+	if !ok {
+		word = "fail"
+		j.failed++
+	}
+	switch {
+	case j.silent || j.reload && ok:
+	case j.reload:
+		j.results = append(j.results, in.name+": "+text)
+	default:
+		j.results = append(j.results, strings.TrimSuffix(in.name+" "+word+" "+line.Encode(text), " "))
+	}
+	j.endIfDone()
+}
+
+func (j *job) endIfDone() {
+	if len(j.open) == 0 {
+		j.abandon()
+	}
+}
+
+// abandon lets go of all instances; the client's goroutine then replies.
+func (j *job) abandon() {
+	select {
+	case <-j.over:
+		return
+	default:
+	}
+	for in := range j.open {
+		delete(in.jobs, j)
+	}
+	j.d.cancel(j.timer)
+	close(j.over)
+}
+
+// wait runs on the client's goroutine until the job is over or the client
+// wants no more of it, and replies. What was begun goes on.
+func (j *job) wait() {
+	select {
+	case <-j.over:
+	case <-j.req.Done():
+		j.d.ask(j.abandon)
+		if len(j.open) > 0 {
+			j.req.Err(proto.State, "ended")
+			return
+		}
+	}
+	// Answers wait for a slow client, so they are never sent by the loop.
+	for _, text := range j.results {
+		j.req.Answer(text)
+	}
+	switch {
+	case j.err != "":
+		j.req.Err(proto.State, j.err)
+	case j.failed == j.total:
+		j.req.Err(proto.State, count(j.failed, "instance")+" failed")
+	case j.failed > 0:
+		j.req.Err(proto.Some, count(j.failed, "instance")+" of "+itoa(j.total)+" failed")
+	default:
+		j.req.OK(itoa(j.total))
+	}
+}
+
+// started is the end of a start: RUNNING, or an end as expected.
+func started(in *instance) (done, ok bool, text string) {
+	if in.heldBy != "" {
+		return false, false, ""
+	}
+	if !in.heeded() {
+		return false, false, ""
+	}
+	switch in.state() {
+	case "RUNNING":
+		return true, true, "running, pid " + itoa(in.status.PID)
+	case "EXITED":
+		return true, in.status.Event.Get("expected") == "yes", in.detail()
+	case "FATAL":
+		return true, false, in.detail()
+	case "STOPPED":
+		return true, false, "stopped by someone else"
+	}
+	return false, false, ""
+}
+
+// ended is the end of a stop.
+func ended(in *instance) (done, ok bool, text string) {
+	if !in.heeded() && in.helper.pid != 0 {
+		return false, false, ""
+	}
+	switch in.state() {
+	case "STOPPED", "EXITED", "FATAL":
+		return true, true, "stopped"
+	case "STOPPING":
+		if strings.HasPrefix(in.status.Detail, "still not gone") {
+			return true, false, in.status.Detail
+		}
+		return false, false, ""
+	case "RUNNING", "STARTING":
+		return in.heeded(), false, "started by someone else"
+	}
+	return false, false, ""
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"path/filepath"
+	"time"
+
+	"taskmaster/lib/config"
+	"taskmaster/lib/die"
+	"taskmaster/lib/event"
+
+	"golang.org/x/sys/unix"
+)
+
+// A logger is the tmlog of one file, for all instances that write to it.
+type logger struct {
+	*companion
+	conf config.Log
+}
+
+// startLogs makes the loggers be those of the file: new ones are started
+// before the first program that writes to them, changed ones get a new tmlog.
+// One that nothing names any more goes when its last writer has gone.
+func (d *daemon) startLogs(file *config.File) {
+	for _, p := range file.Programs {
+		for _, in := range p.Instances {
+			for _, o := range []config.Output{in.Stdout, in.Stderr} {
+				if o.Kind == "log" {
+					d.startLog(o.Log)
+				}
+			}
+		}
+	}
+}
+
+func (d *daemon) startLog(conf *config.Log) {
+	l := d.logs[conf.File]
+	switch {
+	case l == nil:
+		l = &logger{companion: d.newCompanion(d.dir.Log(conf.File), 0o666, logArgs(conf)), conf: *conf}
+		d.logs[conf.File] = l
+	default:
+		l.conf = *conf
+		l.change(logArgs(conf))
+	}
+}
+
+// logArgs is the command line of the tmlog for a log map.
+func logArgs(l *config.Log) []string {
+	argv := []string{"tmlog", "-t", l.Timestamp, "-s", itoa(int(l.MaxBytes)), "-n", itoa(l.Backups), "-f", l.OnFull}
+	if l.MaxAge > 0 {
+		argv = append(argv, "-a", l.MaxAge.String())
+	}
+	if l.MaxTotal > 0 {
+		argv = append(argv, "-S", itoa(int(l.MaxTotal)))
+	}
+	if l.Prefix != "" {
+		argv = append(argv, "-p", l.Prefix)
+	}
+	for _, pattern := range l.Select {
+		option := "-i"
+		if pattern[0] == '-' {
+			option = "-x"
+		}
+		argv = append(argv, option, pattern[1:])
+	}
+	if l.Compress != "" {
+		argv = append(argv, "-z", l.Compress)
+	}
+	return append(argv, "--", l.File)
+}
+
+// logUnused ends the loggers that neither the configuration nor a living
+// instance needs.
+func (d *daemon) logUnused() {
+	used := map[string]bool{}
+	for _, in := range d.instances {
+		for file := range in.writesTo {
+			used[file] = true
+		}
+	}
+	for file, l := range d.logs {
+		if !used[file] && l.stopped == nil {
+			delete(d.logs, file)
+			l.finish(func() {})
+		}
+	}
+}
+
+// writers notes the files that the program of an instance may write to: those
+// of the spec, and until it is started anew those of the spec before.
+func (in *instance) writers(restarted bool) {
+	if restarted || in.writesTo == nil {
+		in.writesTo = map[string]bool{}
+	}
+	if in.conf == nil {
+		return
+	}
+	for _, o := range []config.Output{in.conf.Stdout, in.conf.Stderr} {
+		if o.Kind == "log" {
+			in.writesTo[o.Path] = true
+		}
+	}
+}
+
+// reopenLogs is SIGUSR1.
+func (d *daemon) reopenLogs() {
+	d.log.companion.signal(unix.SIGHUP)
+	for _, l := range d.logs {
+		l.signal(unix.SIGHUP)
+	}
+}
+
+// An eventLog is where every event is written, by a tmlog that drops what it
+// cannot write, so that it never blocks tmd.
+type eventLog struct {
+	*companion
+	d    *daemon
+	file string
+	lost int
+}
+
+func (d *daemon) openEventLog() {
+	conf := d.eventLogConf()
+	d.log = &eventLog{companion: d.newCompanion(string(d.dir)+"/eventlog", 0o600, logArgs(conf)), d: d, file: conf.File}
+}
+
+func (d *daemon) eventLogConf() *config.Log {
+	conf := config.Log{
+		File: string(d.dir) + "/taskmaster.log", MaxBytes: 10 << 20, Backups: 5, Timestamp: "none",
+	}
+	if l := d.file.Settings.Log; l != nil {
+		conf = *l
+	}
+	if file, err := filepath.Abs(conf.File); err == nil {
+		conf.File = file
+	}
+	conf.OnFull = "drop"
+	return &conf
+}
+
+// changeEventLog takes a reload's `log:` in.
+func (d *daemon) changeEventLog() {
+	conf := d.eventLogConf()
+	d.log.file = conf.File
+	d.log.change(logArgs(conf))
+}
+
+// write adds a line to the event log; what it has no room for is counted and
+// said when there is room again.
+func (l *eventLog) write(text []byte) {
+	if l == nil || l.fd < 0 {
+		return
+	}
+	if l.lost > 0 {
+		e := event.New(time.Now(), event.Daemon, event.Lost, "n", itoa(l.lost), "what", "log")
+		if !l.companion.write(e.Append(nil)) {
+			l.lost++
+			return
+		}
+		l.lost = 0
+	}
+	if !l.companion.write(text) {
+		l.lost++
+	}
+}
+
+// A mailer is the tmmail, when the configuration has a mail: map.
+type mailer struct {
+	*companion
+	d    *daemon
+	lost int
+}
+
+func (d *daemon) startMail(conf *config.Mail) {
+	switch {
+	case conf == nil && d.mail == nil:
+	case conf == nil:
+		d.mail.finish(func() {})
+		d.mail = nil
+	case d.mail == nil:
+		d.mail = &mailer{companion: d.newCompanion(string(d.dir)+"/mail", 0o600, d.mailArgs(conf)), d: d}
+	default:
+		d.mail.change(d.mailArgs(conf))
+	}
+}
+
+// mailArgs is the command line of tmmail for a mail map; the password stays
+// in its file.
+func (d *daemon) mailArgs(m *config.Mail) []string {
+	argv := []string{"tmmail", "-d", string(d.dir), "-g", m.GroupWait.String(), "-i", m.GroupInterval.String(),
+		"-m", itoa(m.MaxPerHour)}
+	for _, to := range m.To {
+		argv = append(argv, "-t", to)
+	}
+	for _, kind := range m.Events {
+		argv = append(argv, "-e", kind)
+	}
+	for _, pair := range [][2]string{{"-f", m.From}, {"-s", m.Server}, {"-tls", m.TLS}, {"-u", m.User},
+		{"-p", m.PasswordFile}, {"-S", m.Spool}} {
+		if pair[1] != "" {
+			argv = append(argv, pair[0], pair[1])
+		}
+	}
+	return argv
+}
+
+// write hands tmmail an event. A FIFO that is full never delays tmd: the
+// event is missing from the mail, counted, and in the event log all the same.
+func (m *mailer) write(text []byte) {
+	if m == nil || m.fd < 0 {
+		return
+	}
+	if m.lost > 0 && m.companion.write(lostMail(m.lost)) {
+		die.Warn("mail lost "+count(m.lost, "event"), nil)
+		m.d.log.write(lostMail(m.lost))
+		m.lost = 0
+	}
+	if m.lost > 0 || !m.companion.write(text) {
+		m.lost++
+	}
+}
+
+func lostMail(n int) []byte {
+	e := event.New(time.Now(), event.Daemon, event.Lost, "n", itoa(n), "what", "mail")
+	return e.Append(nil)
+}

@@ -1,0 +1,420 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"sync"
+
+	"taskmaster/lib/config"
+	"taskmaster/lib/die"
+	"taskmaster/lib/proto"
+	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
+)
+
+// A step is what a reload does with one instance.
+type step struct {
+	name    string
+	in      *instance        // nil for one to be added
+	conf    *config.Instance // nil for one to be removed
+	changes []config.Change
+}
+
+// plan compares what runs with a configuration; it changes nothing. Removals
+// come first, then what stays and what is added in the order of the file.
+func (d *daemon) plan(file *config.File) []step {
+	wanted := map[string]bool{}
+	var stay []step
+	for _, p := range file.Programs {
+		for _, conf := range p.Instances {
+			wanted[conf.Name] = true
+			in := d.instances[conf.Name]
+			if in == nil || in.removing {
+				stay = append(stay, step{name: conf.Name, conf: conf})
+				continue
+			}
+			if changes := config.Diff(configKeys(in.keys), conf.Keys); len(changes) > 0 {
+				stay = append(stay, step{name: conf.Name, in: in, conf: conf, changes: changes})
+			}
+		}
+	}
+	var steps []step
+	for _, in := range d.sorted(func(in *instance) bool { return !wanted[in.name] && !in.removing }) {
+		steps = append(steps, step{name: in.name, in: in})
+	}
+	return append(steps, stay...)
+}
+
+func configKeys(keys []spec.Key) []config.Key {
+	out := make([]config.Key, len(keys))
+	for i, k := range keys {
+		out[i] = config.Key{Name: k.Name, Value: k.Value, Launch: k.Launch}
+	}
+	return out
+}
+
+// launch are the names of the changed keys that a process is started with.
+func (s step) launch() []string {
+	var names []string
+	for _, c := range s.changes {
+		if c.Launch {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// restarts reports whether the step starts the instance anew: one that
+// rests, STOPPED or EXITED, waits for a start instead.
+func (s step) restarts() bool {
+	if s.in == nil || len(s.launch()) == 0 {
+		return false
+	}
+	switch s.in.state() {
+	case "STOPPED", "EXITED":
+		return false
+	}
+	return s.in.status.Wish != statedir.WishDown
+}
+
+// lines is the step as `reload -n` prints it.
+func (s step) lines() []string {
+	switch {
+	case s.conf == nil:
+		return []string{"- " + s.name}
+	case s.in == nil:
+		return []string{"+ " + s.name}
+	}
+	var lines []string
+	if names := s.launch(); len(names) > 0 {
+		what := " restart ("
+		if !s.restarts() {
+			what = " next start ("
+		}
+		lines = append(lines, "~ "+s.name+what+strings.Join(names, ", ")+")")
+	}
+	for _, c := range s.changes {
+		if !c.Launch {
+			lines = append(lines, ". "+s.name+" "+c.Name+" "+shownValue(c.Old)+" -> "+shownValue(c.New))
+		}
+	}
+	return lines
+}
+
+func shownValue(text string) string {
+	if text == "" {
+		return `""`
+	}
+	return text
+}
+
+// A reloading is one reload on its way; there is one at a time.
+type reloading struct {
+	d     *daemon
+	by    string
+	file  *config.File
+	steps []step
+	l     net.Listener // bound to a new address, nil when that stays
+	auth  [2]string    // the secrets
+}
+
+var oneReload sync.Mutex
+
+var errState = errors.New("the state directory cannot change while tmd runs")
+
+// prepare reads the file and makes sure that all of it can be applied; it
+// changes nothing. It runs beside the loop, since getent(1) may take its time.
+func (d *daemon) prepare(by string) (*reloading, []string, error) {
+	file, mistakes := config.Load(d.options.config, loadOptions(d.options, d.runBeside))
+	if len(mistakes) > 0 {
+		var lines []string
+		for _, m := range mistakes {
+			lines = append(lines, m.Error())
+		}
+		return nil, lines, nil
+	}
+	r := &reloading{d: d, by: by, file: file}
+	var err error
+	d.ask(func() { err = r.check() })
+	return r, nil, err
+}
+
+// check runs in the loop.
+func (r *reloading) check() error {
+	d, s := r.d, r.file.Settings
+	path := stateDir(d.options, r.file)
+	if d.options.state == "" && absolute(path) != string(d.dir) {
+		return errState
+	}
+	if s.Auth != "none" {
+		secret := s.Secret
+		if secret == "" {
+			secret = d.dir.Secret()
+		}
+		var err error
+		if r.auth[0], err = d.readSecret(secret, true); err != nil {
+			return errors.New("unable to use the secret " + secret + ": " + die.Reason(err))
+		}
+		if s.ReadonlySecret != "" {
+			if r.auth[1], err = d.readSecret(s.ReadonlySecret, true); err != nil {
+				return errors.New("unable to use the secret " + s.ReadonlySecret + ": " + die.Reason(err))
+			}
+		}
+	}
+	if s.Listen != d.file.Settings.Listen {
+		l, err := net.Listen("tcp", s.Listen)
+		if err != nil {
+			return errors.New("unable to listen on " + s.Listen + ": " + die.Reason(err))
+		}
+		r.l = l
+	}
+	r.steps = d.plan(r.file)
+	return nil
+}
+
+// drop is the end of a plan that was only to be shown.
+func (r *reloading) drop() {
+	if r.l != nil {
+		r.l.Close()
+	}
+}
+
+// apply makes the world as the new file has it, and returns what has to come
+// of it before the reload is over: what is started anew, and what goes.
+func (r *reloading) apply() (starts, goes []*instance) {
+	d := r.d
+	d.file = r.file
+	d.secret, d.readonly = r.auth[0], r.auth[1]
+	if r.l != nil {
+		d.listener.Close()
+		d.listener = r.l
+		d.announceAddress()
+		go d.serve(r.l)
+	}
+	d.warnLimits(r.file)
+	d.startLogs(r.file)
+	d.changeEventLog()
+	d.startMail(r.file.Settings.Mail)
+	counts := [4]int{}
+	for _, s := range r.steps {
+		if s.conf == nil {
+			counts[1]++
+			d.tell("removed", "name", s.name)
+			goes = append(goes, s.in)
+			d.remove(s.in)
+		}
+	}
+	d.enterPrograms(r.file)
+	var added []*instance
+	for _, s := range r.steps {
+		switch {
+		case s.conf == nil:
+		case s.in == nil:
+			counts[0]++
+			d.tell("added", "name", s.name)
+			if in := d.add(s.conf); in.conf.Autostart {
+				added = append(added, in)
+			}
+		default:
+			if s.restarts() {
+				counts[2]++
+				starts = append(starts, s.in)
+			} else {
+				counts[3]++
+			}
+			d.tell("changed", "name", s.name, "keys", changedKeys(s.changes))
+			d.bringUpToDate(s.in)
+		}
+	}
+	d.startInOrder(added, "reload")
+	d.logUnused()
+	d.tell("reload", "by", r.by, "added", itoa(counts[0]), "removed", itoa(counts[1]),
+		"restarted", itoa(counts[2]), "changed", itoa(counts[3]))
+	return append(starts, added...), goes
+}
+
+func changedKeys(changes []config.Change) string {
+	var names []string
+	for _, c := range changes {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ",")
+}
+
+// enterPrograms takes the new file's programs for the known ones.
+func (d *daemon) enterPrograms(file *config.File) {
+	d.programs, d.listed = map[string]*program{}, nil
+	for _, c := range file.Programs {
+		p := &program{conf: c}
+		d.programs[c.Name] = p
+		d.listed = append(d.listed, p)
+		for _, conf := range c.Instances {
+			if in := d.instances[conf.Name]; in != nil && !in.removing {
+				in.conf = conf
+				p.instances = append(p.instances, in)
+			}
+		}
+	}
+}
+
+// add enters an instance that the file has and that does not run yet. One
+// that is still being removed is waited for.
+func (d *daemon) add(conf *config.Instance) *instance {
+	old := d.instances[conf.Name]
+	in := d.newInstance(conf.Name, conf.Program)
+	in.conf = conf
+	p := d.programs[conf.Program]
+	p.instances = append(p.instances, in)
+	if old != nil {
+		// Its directory is in use until the old one has gone.
+		old.removed = append(old.removed, func() { d.takeOn(in) })
+		return in
+	}
+	d.takeOn(in)
+	return in
+}
+
+// bringUpToDate gives a helper the present configuration of its instance and
+// restarts the program where that takes it.
+func (d *daemon) bringUpToDate(in *instance) {
+	s := step{name: in.name, in: in, conf: in.conf, changes: config.Diff(configKeys(in.keys), in.conf.Keys)}
+	in.writers(false)
+	if len(s.changes) == 0 {
+		return
+	}
+	if err := d.writeSpec(in); err != nil {
+		die.Warn("unable to write "+in.run.Spec(), err)
+		return
+	}
+	in.tell("reload")
+	if !s.restarts() {
+		return
+	}
+	switch in.state() {
+	case "BACKOFF", "FATAL":
+		d.order(in, "start", "reload")
+	default:
+		d.order(in, "restart", "reload")
+	}
+}
+
+// reload is the whole of it; answer takes each line of the plan.
+func (d *daemon) reload(by string, answer func(string)) (starts, goes []*instance, mistakes []string, err error) {
+	oneReload.Lock()
+	defer oneReload.Unlock()
+	r, mistakes, err := d.prepare(by)
+	if len(mistakes) > 0 || err != nil {
+		d.do(func() { d.reloadFailed(by, mistakes, err) })
+		return nil, nil, mistakes, err
+	}
+	for _, s := range r.steps {
+		for _, text := range s.lines() {
+			answer(text)
+		}
+	}
+	d.ask(func() { starts, goes = r.apply() })
+	return starts, goes, nil, nil
+}
+
+func (d *daemon) reloadFailed(by string, mistakes []string, err error) {
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	} else {
+		reason = mistakes[0]
+		if len(mistakes) > 1 {
+			reason += " (and " + count(len(mistakes)-1, "more mistake") + ")"
+		}
+	}
+	d.tell("reloadfail", "by", by, "reason", reason)
+	for _, text := range mistakes {
+		sayLine(text)
+	}
+	die.Warn("the configuration was not reloaded: "+reason, nil)
+}
+
+func doReload(d *daemon, r *proto.Request) {
+	o, rest, ok := parse(r, "n")
+	if !ok {
+		return
+	}
+	if len(rest) > 0 {
+		r.Err(proto.Bad, "reload: unexpected argument "+rest[0])
+		return
+	}
+	if o.Has('n') {
+		d.showPlan(r)
+		return
+	}
+	starts, goes, mistakes, err := d.reload(r.Peer, func(text string) { r.Answer(text) })
+	if refusedReload(r, mistakes, err) {
+		return
+	}
+	var j *job
+	d.ask(func() {
+		j = d.newJob(r, append(starts, goes...), func(in *instance) (bool, bool, string) {
+			if in.removing {
+				return false, false, ""
+			}
+			return started(in)
+		})
+		j.reload = true
+		for _, in := range goes {
+			in.removed = append([]func(){func() { j.settleRemoved(in) }}, in.removed...)
+		}
+		j.begin(0)
+	})
+	j.wait()
+}
+
+// settleRemoved is the end that a reload wanted for an instance.
+func (j *job) settleRemoved(in *instance) {
+	if j.open[in] {
+		j.settle(in, true, "")
+	}
+}
+
+func refusedReload(r *proto.Request, mistakes []string, err error) bool {
+	answerAll(r, mistakes)
+	switch {
+	case len(mistakes) > 0:
+		r.Err(proto.Bad, count(len(mistakes), "mistake")+", nothing was changed")
+	case errors.Is(err, errState):
+		r.Err(proto.State, err.Error())
+	case err != nil:
+		r.Err(proto.Temp, err.Error())
+	default:
+		return false
+	}
+	return true
+}
+
+func (d *daemon) showPlan(r *proto.Request) {
+	oneReload.Lock()
+	plan, mistakes, err := d.prepare(r.Peer)
+	if plan != nil {
+		plan.drop()
+	}
+	oneReload.Unlock()
+	if refusedReload(r, mistakes, err) {
+		return
+	}
+	n := 0
+	for _, s := range plan.steps {
+		for _, text := range s.lines() {
+			r.Answer(text)
+			n++
+		}
+	}
+	r.OK(itoa(n))
+}
+
+func absolute(path string) string {
+	if strings.HasPrefix(path, "/") {
+		return strings.TrimRight(path, "/")
+	}
+	cwd, _ := os.Getwd()
+	return cwd + "/" + path
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"path"
+	"slices"
+
+	"taskmaster/lib/nearest"
+	"taskmaster/lib/proto"
+)
+
+func globs(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+// sorted returns the instances that pick wants: programs by name, instances
+// by number.
+func (d *daemon) sorted(pick func(*instance) bool) []*instance {
+	list := make([]*instance, 0, len(d.instances))
+	for _, in := range d.instances {
+		if pick(in) {
+			list = append(list, in)
+		}
+	}
+	slices.SortFunc(list, func(a, b *instance) int { return naturally(a.name, b.name) })
+	return list
+}
+
+func (d *daemon) nearestName(word string) string {
+	var names []string
+	for name := range d.programs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if near := nearest.Of(word, names); near != "" {
+		return ", did you mean " + near + "?"
+	}
+	return ""
+}
+
+// withTargets parses a request of the form `VERB [options] TARGET ...` and
+// runs do in the loop with the instances; atLeast is how many words it needs.
+func withTargets(d *daemon, r *proto.Request, spec string, atLeast int, do func(proto.Options, []*instance)) bool {
+	o, words, ok := parse(r, spec)
+	if !ok {
+		return false
+	}
+	if len(words) < atLeast {
+		r.Err(proto.Bad, r.Verb+": name a target: an instance, a program, a glob or all")
+		return false
+	}
+	var err error
+	d.ask(func() {
+		var list []*instance
+		if list, err = d.targets(words); err == nil {
+			do(o, list)
+		}
+	})
+	if err != nil {
+		r.Err(proto.NoProg, err.Error())
+		return false
+	}
+	return true
+}
