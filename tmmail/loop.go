@@ -66,6 +66,7 @@ func (l *loop) work(signals <-chan os.Signal) int {
 		case sig := <-signals:
 			if sig != syscall.SIGALRM {
 				l.drain()
+				l.part()
 				return l.farewell()
 			}
 			l.n.tryAll()
@@ -125,6 +126,22 @@ func (l *loop) drain() {
 		if !l.n.safe() || l.in.take() != nil {
 			return
 		}
+	}
+}
+
+// parting is how long SIGTERM waits for the outcome of a delivery.
+const parting = time.Second
+
+// part lets a delivery that is under way come to its end: a mail that the
+// server has just taken would otherwise be sent again.
+func (l *loop) part() {
+	if l.n.sending == nil {
+		return
+	}
+	select {
+	case d := <-l.outcomes:
+		l.n.settle(time.Now(), d)
+	case <-time.After(parting):
 	}
 }
 

@@ -46,7 +46,7 @@ type tmmail struct {
 	args  []string
 	env   []string
 	cmd   *exec.Cmd
-	said  bytes.Buffer
+	said  *os.File // its standard error
 }
 
 func start(t *testing.T, e *exim, args ...string) *tmmail {
@@ -57,6 +57,9 @@ func start(t *testing.T, e *exim, args ...string) *tmmail {
 	must(t, err)
 	t.Cleanup(func() { fifo.Close() })
 	m := &tmmail{t: t, fifo: fifo, spool: filepath.Join(t.TempDir(), "spool")}
+	m.said, err = os.Create(filepath.Join(t.TempDir(), "said"))
+	must(t, err)
+	t.Cleanup(func() { m.said.Close() })
 	m.args = append([]string{"-S", m.spool, "-f", "taskmaster@example.org", "-g", "0.2"}, args...)
 	m.env = append(os.Environ(), "SSL_CERT_FILE="+e.Cert, "TZ=UTC")
 	m.start()
@@ -66,7 +69,7 @@ func start(t *testing.T, e *exim, args ...string) *tmmail {
 func (m *tmmail) start() {
 	m.t.Helper()
 	m.cmd = exec.Command(program, m.args...)
-	m.cmd.Stdin, m.cmd.Stderr, m.cmd.Env = m.fifo, &m.said, m.env
+	m.cmd.Stdin, m.cmd.Stderr, m.cmd.Env = m.fifo, m.said, m.env
 	must(m.t, m.cmd.Start())
 	m.t.Cleanup(func() { m.cmd.Process.Kill(); m.cmd.Wait() })
 }
@@ -84,6 +87,13 @@ func (m *tmmail) say(format string, args ...any) {
 	stamp := time.Now().UTC().Format("2006-01-02T15:04:05.000Z ")
 	_, err := fmt.Fprintf(m.fifo, stamp+format+"\n", args...)
 	must(m.t, err)
+}
+
+// complaints returns what it has written to standard error.
+func (m *tmmail) complaints() string {
+	text, err := os.ReadFile(m.said.Name())
+	must(m.t, err)
+	return string(text)
 }
 
 func (m *tmmail) names(sub string) []string {
