@@ -64,7 +64,7 @@ func (c *composer) compose(data []byte, file *current, complete func() bool, see
 			continue
 		case !c.selects.keeps(bytes.TrimSuffix(line, newline)):
 			if end == 0 {
-				b.ending = unwritten
+				b.ending = dropped
 			}
 		case !c.fits(line, end == 0, file.size, seen.era(b.used)):
 			b.next = newFile
@@ -132,9 +132,9 @@ func (a *arrival) take(n int) {
 	if n < a.early {
 		a.early -= n
 	} else {
-		a.first, a.early = a.now, a.shown-n
+		a.first, a.early = a.now, max(a.shown-n, 0)
 	}
-	a.shown -= n
+	a.shown = max(a.shown-n, 0)
 }
 
 // era is 0 for a byte seen at first and 1 for one seen now.

@@ -39,6 +39,9 @@ func (c *compressor) partial() string {
 	return dir + "." + base + compressedSuffix
 }
 
+// discard removes what a command wrote, also one of a tmlog before this.
+func (c *compressor) discard() { os.Remove(c.partial()) }
+
 // next starts the command on the newest file that needs it, unless one runs.
 func (c *compressor) next() error {
 	if c.command == "" || c.running != nil {
@@ -71,7 +74,7 @@ func (c *compressor) start(file backup) (err error) {
 	if err != nil {
 		return err
 	}
-	os.Remove(c.partial())
+	c.discard()
 	j.output, err = os.OpenFile(c.partial(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -118,7 +121,7 @@ func (c *compressor) finish() error {
 		err = c.replace(j)
 	}
 	if err != nil {
-		os.Remove(c.partial())
+		c.discard()
 		err = errors.New("unable to compress a file of " + c.files.path + ", kept as it is: " + die.Reason(err))
 	}
 	return c.failed(err)
@@ -180,7 +183,7 @@ func (c *compressor) replace(j *job) error {
 		crashPoint("renamed")
 		return os.Remove(file.path)
 	}
-	os.Remove(c.partial())
+	c.discard()
 	return nil
 }
 
@@ -191,7 +194,7 @@ func (c *compressor) stop() {
 		return
 	}
 	unix.Kill(-c.running.pid, unix.SIGKILL)
-	os.Remove(c.partial())
+	c.discard()
 }
 
 func (j *job) close() {

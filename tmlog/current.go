@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -169,21 +170,26 @@ func (c *current) cutToLine() {
 		return
 	}
 	start := max(0, c.size-chunk)
-	buf := make([]byte, c.size-start)
-	if n, err := unix.Pread(c.fd, buf, start); n < len(buf) || err != nil {
+	tail, ok := c.tail(start)
+	if !ok {
 		return
 	}
-	for end := len(buf); end > 0; end-- {
-		if buf[end-1] == '\n' {
-			c.cut(start + int64(end))
-			return
-		}
-	}
-	if start == 0 {
-		c.cut(0)
+	if end := bytes.LastIndexByte(tail, '\n') + 1; end > 0 || start == 0 {
+		c.cut(start + int64(end))
 	}
 }
 
+// tail reads the file from an offset to its end, at most maxText bytes.
+func (c *current) tail(from int64) ([]byte, bool) {
+	if from < 0 || from > c.size || c.size-from > maxText {
+		return nil, false
+	}
+	buf := make([]byte, c.size-from)
+	n, err := unix.Pread(c.fd, buf, from)
+	return buf, err == nil && n == len(buf)
+}
+
+// cut shortens the file to whole lines.
 func (c *current) cut(size int64) {
 	if unix.Ftruncate(c.fd, size) == nil {
 		c.size, c.midLine = size, false

@@ -53,6 +53,7 @@ func (l *logger) fail(err error) outcome {
 	if !t.dropping {
 		t.dropping = true
 		l.out.cutToLine()
+		l.lock.clear()
 	}
 	return moved
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,11 +11,11 @@ import (
 // would have a moment in which another could take the name. It is never
 // removed, since removing it would let two hold it.
 //
-// Its content says how the file ends when that cannot be seen there: see note.
+// Its content is a note.
 type lock struct {
 	path  string
 	fd    int
-	empty bool // nothing is noted
+	blank bool // nothing is noted
 }
 
 func lockPath(file string) string {
@@ -56,55 +54,4 @@ func (l *lock) renew(file string) error {
 	unix.Close(l.fd)
 	*l = *fresh
 	return nil
-}
-
-// An ending is what a note says of the input: the bytes that come next
-// belong to a line whose beginning was taken already.
-type ending string
-
-const (
-	wholeLine ending = ""         // no: a new line comes next
-	unwritten ending = "skipping" // a line that was dropped
-	written   ending = "line"     // the last line of the file
-)
-
-// note keeps, over a death of the process, in which line the input stands. It
-// holds only as long as the file has this inode and size. So a file that ends
-// inside a line without a note was torn by a SIGKILL in the middle of a
-// write(2), and the input will deliver that line again from its beginning.
-// Where it cannot be written, on a full disk, a line may be split in two.
-func (l *lock) note(e ending, inode uint64, size int64) {
-	if e == wholeLine {
-		if !l.empty {
-			l.empty = unix.Ftruncate(l.fd, 0) == nil
-		}
-		return
-	}
-	text := noteText(e, inode, size)
-	l.empty = false
-	if n, err := unix.Pwrite(l.fd, text, 0); n < len(text) || err != nil {
-		unix.Ftruncate(l.fd, 0)
-		return
-	}
-	unix.Ftruncate(l.fd, int64(len(text)))
-}
-
-// noted returns what was noted of a file of this inode and size.
-func (l *lock) noted(inode uint64, size int64) ending {
-	buf := make([]byte, 128)
-	n, _ := unix.Pread(l.fd, buf, 0)
-	for _, e := range []ending{unwritten, written} {
-		if n > 0 && bytes.Equal(buf[:n], noteText(e, inode, size)) {
-			return e
-		}
-	}
-	return wholeLine
-}
-
-func noteText(e ending, inode uint64, size int64) []byte {
-	text := append([]byte(e), ' ')
-	text = strconv.AppendUint(text, inode, 10)
-	text = append(text, ' ')
-	text = strconv.AppendInt(text, size, 10)
-	return append(text, '\n')
 }

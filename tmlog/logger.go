@@ -185,11 +185,7 @@ func (l *logger) copyLines() outcome {
 		l.wrote()
 	}
 	if b.used > 0 {
-		l.take(b.used)
-		l.skipping = b.ending == unwritten
-		if b.ending != wholeLine {
-			l.lock.note(b.ending, l.out.inode, l.out.size)
-		}
+		l.takeBatch(b)
 		return moved
 	}
 	if b.next == newFile {
@@ -198,6 +194,29 @@ func (l *logger) copyLines() outcome {
 	}
 	l.needMore = true
 	return waiting
+}
+
+// takeBatch takes from the input what is in the file or dropped.
+func (l *logger) takeBatch(b batch) {
+	l.skipping = b.ending == dropped
+	if b.ending == wholeLine {
+		l.take(b.used)
+		return
+	}
+	n := note{ending: b.ending, inode: l.out.inode, size: l.out.size, taking: b.used}
+	l.lock.write(n)
+	kept := 0
+	if p, ok := l.in.(*pipe); ok {
+		kept, _ = p.spliceTo(l.lock.fd, noteWidth, b.used)
+	}
+	l.taken(kept)
+	l.take(b.used - kept)
+	l.lock.done(n)
+}
+
+// note keeps where the input stands.
+func (l *logger) note(e ending) {
+	l.lock.done(note{ending: e, inode: l.out.inode, size: l.out.size})
 }
 
 // complete says that the input will not add to what it showed.
@@ -212,7 +231,7 @@ func (l *logger) skipLine() outcome {
 	if end := bytes.IndexByte(data, '\n') + 1; end > 0 {
 		// First the note, then the line: the other way round a SIGKILL in
 		// between would make the next tmlog skip a line too many.
-		l.lock.note(wholeLine, 0, 0)
+		l.lock.clear()
 		data = data[:end]
 		l.skipping = false
 	}
@@ -225,6 +244,10 @@ func (l *logger) take(n int) {
 	if err := l.in.take(n); err != nil {
 		die.Fatal(die.Temporary, "unable to read standard input", err)
 	}
+	l.taken(n)
+}
+
+func (l *logger) taken(n int) {
 	l.seen.take(n)
 	l.left -= n
 }
@@ -273,11 +296,11 @@ func (l *logger) end() int {
 	}
 	switch {
 	case l.skipping && l.ending:
-		l.lock.note(unwritten, l.out.inode, l.out.size)
+		l.note(dropped)
 	case l.out.midLine && l.ending:
-		l.lock.note(written, l.out.inode, l.out.size)
+		l.note(written)
 	default:
-		l.lock.note(wholeLine, 0, 0) // this input is over
+		l.lock.clear() // this input is over
 	}
 	l.endCompress()
 	l.notices.flush()
@@ -288,7 +311,7 @@ func (l *logger) end() int {
 // is in it.
 func (l *logger) giveUp() int {
 	if l.out.midLine {
-		l.lock.note(written, l.out.inode, l.out.size)
+		l.note(written)
 	}
 	l.compress.stop()
 	l.notices.flush()

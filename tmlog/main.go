@@ -36,7 +36,12 @@ func main() {
 	if err != nil {
 		die.UsageError(err.Error(), synopsis)
 	}
-	l, code, err := open(opt)
+	mail, err := newMailbox()
+	if err != nil {
+		die.Fatal(die.Temporary, "unable to make an eventfd", err)
+	}
+	mail.listen()
+	l, code, err := open(opt, 0, mail)
 	if err != nil {
 		die.Fatal(code, err.Error(), nil)
 	}
@@ -52,13 +57,8 @@ func moveStderr() {
 }
 
 // open takes everything that the main loop needs; code goes with err.
-func open(opt options) (l *logger, code int, err error) {
-	mail, err := newMailbox()
-	if err != nil {
-		return nil, die.Temporary, errors.New("unable to make an eventfd: " + die.Reason(err))
-	}
-	mail.listen()
-	in, err := openSource(0)
+func open(opt options, stdin int, mail *mailbox) (l *logger, code int, err error) {
+	in, err := openSource(stdin)
 	if err != nil {
 		return nil, die.Temporary, errors.New("unable to use standard input: " + die.Reason(err))
 	}
@@ -78,6 +78,7 @@ func open(opt options) (l *logger, code int, err error) {
 	if err := l.use(); err != nil && !noSpace(err) {
 		return nil, codeOf(err), errors.New("unable to open " + opt.path + ": " + die.Reason(err))
 	}
+	l.compress.discard()
 	l.tidy()
 	return l, die.OK, nil
 }

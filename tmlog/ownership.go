@@ -29,12 +29,14 @@ func (o *ownership) apply(fd int) {
 func parent(path string) string { return filepath.Dir(path) }
 
 // makeDir makes a missing directory and those above it, 0755 & ~umask, or as
-// the directory was before somebody removed it.
+// the directory was before somebody removed it. What is there already, or is
+// put there in between, gets no other owner.
 func (o *ownership) makeDir(dir string) error {
-	if err := makeDirs(dir); err != nil {
+	made, err := makeDirs(dir)
+	if err != nil || !made {
 		return err
 	}
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -42,18 +44,18 @@ func (o *ownership) makeDir(dir string) error {
 	return unix.Close(fd)
 }
 
-func makeDirs(dir string) error {
-	err := unix.Mkdir(dir, 0o755)
+func makeDirs(dir string) (made bool, err error) {
+	err = unix.Mkdir(dir, 0o755)
 	if err == unix.ENOENT {
-		if err := makeDirs(parent(dir)); err != nil {
-			return err
+		if _, err := makeDirs(parent(dir)); err != nil {
+			return false, err
 		}
 		err = unix.Mkdir(dir, 0o755)
 	}
 	if err == unix.EEXIST {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 func (c *current) rememberDir() {

@@ -70,8 +70,11 @@ func (p *pipe) look() ([]byte, error) {
 func (p *pipe) take(n int) error {
 	for n > 0 {
 		moved, err := retry(func() (int64, error) {
-			return unix.Splice(p.fd, nil, p.null, nil, n, 0)
+			return unix.Splice(p.fd, nil, p.null, nil, n, unix.SPLICE_F_NONBLOCK)
 		})
+		if err == unix.EAGAIN || err == nil && moved == 0 {
+			return nil // somebody else reads this pipe too, and took it
+		}
 		if err != nil {
 			return err
 		}

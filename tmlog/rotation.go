@@ -53,13 +53,10 @@ func (l *logger) rotate() {
 		err = unix.Rename(l.opt.path, l.backups.name(1, false))
 	}
 	if err != nil {
-		if l.rotatable.IsZero() {
-			l.notices.trouble("unable to rotate "+l.opt.path, err)
-		}
-		l.rotatable = time.Now().Add(rotateAgain)
+		l.cannotRotate("unable to rotate "+l.opt.path, err)
 		return
 	}
-	l.rotatable, l.rotateDue = time.Time{}, false
+	l.rotateDue = false
 	crashPoint("create")
 	if l.out.open() == nil {
 		l.opened()
@@ -79,9 +76,16 @@ func (l *logger) reopen() {
 		err = l.lock.renew(l.opt.path)
 	}
 	if err != nil {
-		l.notices.trouble("unable to reopen "+l.opt.path, err)
-		l.rotatable = time.Now().Add(rotateAgain)
+		l.cannotRotate("unable to reopen "+l.opt.path, err)
 	}
+}
+
+// cannotRotate says so once until it can be done.
+func (l *logger) cannotRotate(what string, why error) {
+	if l.rotatable.IsZero() {
+		l.notices.trouble(what, why)
+	}
+	l.rotatable = time.Now().Add(rotateAgain)
 }
 
 // use has the file ready to be written to.
@@ -97,26 +101,15 @@ func (l *logger) use() error {
 	return l.lock.renew(l.opt.path)
 }
 
-// opened finds out in which line the input stands, and how long the file has
-// to live. Its age counts from its birth, so over restarts as well; that of an
+// opened finds out how the file ends, and how long it has to live. Its age counts from its birth, so over restarts as well; that of an
 // empty file from its first line.
 func (l *logger) opened() {
-	l.expires = time.Time{}
+	l.expires, l.rotatable = time.Time{}, time.Time{}
 	if l.opt.maxAge > 0 && l.out.size > 0 {
 		age := max(time.Since(l.out.born), 0)
 		l.expires = time.Now().Add(l.opt.maxAge - age)
 	}
-	noted := l.lock.noted(l.out.inode, l.out.size)
-	l.skipping = l.skipping || noted == unwritten
-	if l.out.midLine && noted != written && !l.opt.plain() {
-		l.endTornLine()
-	}
-}
-
-// endTornLine ends what a SIGKILL left of a line in the middle of a write: the
-// input delivers it again, whole. When that fails the line is continued.
-func (l *logger) endTornLine() {
-	l.out.write([]byte{'\n'})
+	l.resumeLine()
 }
 
 // wrote is called after each success of writing.
