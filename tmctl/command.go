@@ -95,11 +95,11 @@ func (o option) check(given proto.Options) error {
 	switch o.value {
 	case "SECS":
 		if _, err := quantity.Duration(value); err != nil {
-			return fmt.Errorf("-%c %s: %w", o.letter, escape(value), err)
+			return fmt.Errorf("-%c %s: %w", o.letter, value, err)
 		}
 	case "N":
 		if n, err := strconv.Atoi(value); err != nil || n < 0 {
-			return fmt.Errorf("-%c %s: not a number of lines", o.letter, escape(value))
+			return fmt.Errorf("-%c %s: not a number of lines", o.letter, value)
 		}
 	}
 	return nil

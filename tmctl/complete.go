@@ -44,7 +44,7 @@ type instanceNames []instance
 // answer in time.
 func (s *session) refresh() instanceNames {
 	deadline := time.Now().Add(completionWait)
-	client, err := s.daemon.dial(completionWait)
+	client, err := s.daemon.dial(completionWait, 0)
 	if err != nil {
 		return s.instanceNames
 	}

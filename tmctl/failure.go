@@ -46,7 +46,7 @@ func asFailure(err error) *failure {
 		if !ok {
 			code = die.Failed
 		}
-		return &failure{code: code, text: escape(refused.Error())}
+		return &failure{code: code, text: refused.Error()}
 	}
 	if err == io.ErrUnexpectedEOF {
 		return &failure{code: die.Unreachable, text: "tmd closed the connection"}
@@ -62,12 +62,13 @@ func (s *session) report(err error) int {
 	}
 	f := asFailure(err)
 	s.out.flush() // what was answered comes first
+	text := escape(f.text)
 	switch {
-	case f.text == "":
+	case text == "":
 	case s.interactive:
-		fmt.Fprintln(s.err, s.paint(red, f.text))
+		fmt.Fprintln(s.err, s.paint(red, text))
 	default:
-		fmt.Fprint(s.err, die.Message(f.text, nil))
+		fmt.Fprint(s.err, die.Message(text, nil))
 	}
 	if f.usage != "" {
 		prefix := ""

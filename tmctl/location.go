@@ -13,8 +13,13 @@ import (
 	"taskmaster/lib/statedir"
 )
 
-// dialTimeout is how long a daemon may take to let us in.
-const dialTimeout = 900 * time.Millisecond
+// dialTimeout is how long a daemon may take to let us in, and floodPatience
+// how long we try while it is flooded: longer than a server keeps those who do
+// not authenticate.
+const (
+	dialTimeout   = 900 * time.Millisecond
+	floodPatience = proto.AuthTimeout + time.Second
+)
 
 // A location says where the daemon is and how to be let in there.
 type location struct {
@@ -37,8 +42,10 @@ func locationOf(given proto.Options) *location {
 	return l
 }
 
-// dial connects to the daemon. All errors are failures that say it in words.
-func (l *location) dial(timeout time.Duration) (*proto.Client, error) {
+// dial connects to the daemon, each attempt within timeout. While a flood of
+// others takes our place before we could authenticate, it tries again for as
+// long as patience. All errors are failures that say it in words.
+func (l *location) dial(timeout, patience time.Duration) (*proto.Client, error) {
 	if l.config != "" {
 		if _, err := l.read(); err != nil {
 			return nil, err // -c names a file that cannot be read
@@ -52,22 +59,34 @@ func (l *location) dial(timeout time.Duration) (*proto.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := proto.Dial(address, secret, timeout)
+	giveUp := time.Now().Add(patience)
+	for {
+		client, err := proto.Dial(address, secret, timeout)
+		if err == nil {
+			return client, nil
+		}
+		if err != proto.ErrFlooded || time.Now().After(giveUp) {
+			return nil, notLetIn(address, missing, err)
+		}
+	}
+}
+
+// notLetIn says why dialing failed; missing is the secret file that was not
+// found.
+func notLetIn(address, missing string, err error) error {
 	var refused *proto.Error
 	var late net.Error
 	switch {
-	case err == nil:
-		return client, nil
 	case err == proto.ErrSecret:
-		return nil, failed(die.Unreachable, "not let in at %s: it asks for a secret and there is none: %s", address, missing)
-	case errors.As(err, &refused) && refused.Word == proto.Busy:
-		return nil, failed(die.Temporary, "not let in at %s: %s", address, escape(refused.Error()))
-	case errors.As(err, &refused):
-		return nil, failed(die.Unreachable, "not let in at %s: wrong secret", address)
+		return failed(die.Unreachable, "not let in at %s: it asks for a secret and there is none: %s", address, missing)
+	case err == proto.ErrFlooded, errors.As(err, &refused) && refused.Word == proto.Busy:
+		return failed(die.Temporary, "not let in at %s: %s", address, err)
+	case refused != nil:
+		return failed(die.Unreachable, "not let in at %s: wrong secret", address)
 	case errors.As(err, &late) && late.Timeout():
-		return nil, failed(die.Unreachable, "no answer from tmd at %s", address)
+		return failed(die.Unreachable, "no answer from tmd at %s", address)
 	}
-	return nil, failed(die.Unreachable, "unable to connect to tmd at %s: %s", address, die.Reason(err))
+	return failed(die.Unreachable, "unable to connect to tmd at %s: %s", address, die.Reason(err))
 }
 
 // address returns HOST:PORT of the daemon.

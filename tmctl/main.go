@@ -36,7 +36,7 @@ func main() {
 	defer die.OnPanic()
 	given, words, err := proto.ParseOptions("c:d:s:k:", os.Args[1:])
 	if err != nil {
-		die.UsageError(err.Error(), synopsis)
+		die.UsageError(escape(err.Error()), synopsis)
 	}
 	// With SIGPIPE ignored a write to a pipe that nobody reads is an error
 	// like any other, and a request that streams can be ended in order.

@@ -24,7 +24,7 @@ func runPid(s *session, c *call) error {
 	err := s.do(func(r proto.Reply) {
 		name, pid, _ := strings.Cut(r.Text, " ")
 		if pid == "0" || pid == "" {
-			down = append(down, escape(decoded(name)))
+			down = append(down, decoded(name))
 			return
 		}
 		fmt.Fprintln(s.out, escape(pid))

@@ -38,7 +38,7 @@ func runReload(s *session, c *call) error {
 	// A file with mistakes is no wrong usage of reload.
 	var refused *proto.Error
 	if errors.As(err, &refused) && refused.Word == proto.Bad {
-		return failed(die.Failed, "%s", escape(refused.Error()))
+		return failed(die.Failed, "%s", refused.Error())
 	}
 	return err
 }

@@ -45,6 +45,15 @@ func (r *restorer) back(depth int) {
 	r.undo = r.undo[:depth]
 }
 
+// onPanic, deferred by a goroutine, undoes everything before a panic ends
+// tmctl.
+func (r *restorer) onPanic() {
+	if cause := recover(); cause != nil {
+		r.back(0)
+		panic(cause)
+	}
+}
+
 // await undoes everything when a signal is to end tmctl, and lets it.
 func (r *restorer) await() {
 	sig := <-r.signals

@@ -56,7 +56,7 @@ func (s *session) run(words []string) int {
 
 // unknown is the error for a word that is no command.
 func (s *session) unknown(word string) error {
-	text := "no such command: " + escape(word)
+	text := "no such command: " + word
 	if near := nearest.Of(word, s.commandNames()); near != "" {
 		text += " (did you mean " + near + "?)"
 	}
@@ -69,7 +69,7 @@ func (s *session) connect() error {
 		return nil
 	}
 	s.disconnect()
-	client, err := s.daemon.dial(dialTimeout)
+	client, err := s.daemon.dial(dialTimeout, floodPatience)
 	s.client = client
 	return err
 }
@@ -101,8 +101,14 @@ func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
 	if err != nil && !errors.As(err, &refused) {
 		s.disconnect()
 	}
-	if s.out.broken() {
+	switch {
+	case s.out.broken():
 		return text, nil // nobody is left to hear of anything
+	case ctx.Err() != nil:
+		s.leaving = s.leaving || !s.interactive // ^C ends a script, not the shell
+		if refused != nil && refused.Word == proto.State {
+			err = failed(die.Failed, "interrupted; what was begun goes on")
+		}
 	}
 	return text, err
 }

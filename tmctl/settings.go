@@ -45,7 +45,7 @@ func (l *location) read() (*settings, error) {
 	defer found.Close()
 	parsed, err := parseSettings(found)
 	if err != nil {
-		return nil, failed(die.Usage, "unable to read %s: %s", found.Name(), escape(err.Error()))
+		return nil, failed(die.Usage, "unable to read %s: %s", found.Name(), err)
 	}
 	l.settings = parsed
 	return parsed, nil

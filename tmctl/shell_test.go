@@ -91,13 +91,39 @@ func TestShellInterrupt(t *testing.T) {
 	term.press("wait none running" + enter)
 	d.awaitRequest(t, "wait none running")
 	term.press(ctrlC)
-	term.expect("ended", prompt(d))
+	term.expect("interrupted; what was begun goes on", prompt(d))
 
 	// The connection is as good as before.
 	term.press("pid web:0" + enter)
 	term.expect("4312", prompt(d))
 	term.press("quit" + enter)
 	term.ends(0)
+}
+
+// TestInterrupt presses ^C in a single command, and in a script.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	for _, one := range []struct {
+		args    []string
+		request string
+		shown   string
+		code    int
+	}{
+		{[]string{"tail", "-f", "web:0"}, "tail -f web:0", "=%= last", 0},
+		{[]string{"watch", "fatal"}, "watch fatal", "web:1", 0},
+		{[]string{"wait", "none", "running"}, "wait none running", "", 1},
+		{[]string{"start", "-t", "100", "none"}, "start -t 100 none", "", 1},
+	} {
+		term := open(t, home(t, d), one.args...)
+		d.awaitRequest(t, one.request)
+		term.expect(one.shown)
+		term.press(ctrlC)
+		if one.code != 0 {
+			term.expect("tmctl: fatal: interrupted; what was begun goes on")
+		}
+		term.ends(one.code)
+	}
 }
 
 func TestShellCompletion(t *testing.T) {

@@ -28,6 +28,9 @@ const (
 	topFirst    = 500 * time.Millisecond
 )
 
+// topPatience is how long the daemon may take to answer.
+const topPatience = 3 * time.Second
+
 func runTop(s *session, c *call) error {
 	if !s.screen.moves() || !isTerminal(os.Stdin) {
 		return failed(die.Usage, "top: standard input and output must be a terminal")
@@ -106,6 +109,8 @@ func (s *session) lookEvery(looks chan<- look) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
+		defer die.OnPanic()
+		defer s.terminal.onPanic()
 		defer close(ended)
 		timer := time.NewTimer(topFirst)
 		defer timer.Stop()
@@ -134,6 +139,11 @@ func (s *session) lookEvery(looks chan<- look) (stop func()) {
 // look asks for the usage of all instances.
 func (s *session) look() (look, error) {
 	var l look
+	if err := s.connect(); err != nil {
+		return l, err
+	}
+	l.server = s.client.Server()
+	s.client.SetDeadline(time.Now().Add(topPatience)) // q must not wait for ever
 	err := s.do(func(r proto.Reply) {
 		if row, ok := parseUsage(r.Text); ok {
 			l.rows = append(l.rows, row)
@@ -141,7 +151,7 @@ func (s *session) look() (look, error) {
 	}, "usage")
 	l.at = time.Now()
 	if s.client != nil {
-		l.server = s.client.Server()
+		s.client.SetDeadline(time.Time{})
 	}
 	return l, err
 }

@@ -23,7 +23,7 @@ var states = []string{"stopped", "starting", "running", "backoff", "stopping", "
 
 func runWait(s *session, c *call) error {
 	if state := c.args[1]; !slices.Contains(states, strings.ToLower(state)) {
-		return &failure{code: die.Usage, text: "wait: no such state: " + escape(state), usage: c.command.usage()}
+		return &failure{code: die.Usage, text: "wait: no such state: " + state, usage: c.command.usage()}
 	}
 	last := len(c.words) - 1
 	return s.do(nil, append(slices.Clone(c.words[:last]), strings.ToLower(c.words[last]))...)

@@ -18,9 +18,10 @@ var ErrImpostor = errors.New("the server does not know the secret")
 // ErrSecret says that the server asks for a proof and there is no secret.
 var ErrSecret = errors.New("the server asks for a secret")
 
-// errEvicted says that the server gave our place to another before it read
-// the proof.
-var errEvicted = errors.New("the server is flooded with connections")
+// ErrFlooded says that the server is flooded with connections and gave our
+// place to another before it read the proof. To try again at once is right:
+// an honest client needs its place for one round trip only.
+var ErrFlooded = errors.New("the server is flooded with connections")
 
 // A Client is one authenticated connection. It makes one request at a time.
 type Client struct {
@@ -28,24 +29,12 @@ type Client struct {
 	lines *line.Reader
 }
 
-// Dial connects to a server and authenticates within timeout. The secret
+// Dial connects to a server and authenticates, all within timeout. The secret
 // is the 64 hex digits, "" when there is none. The errors are those of
-// net.Dial, *Error when the server refuses, ErrImpostor, ErrSecret and
-// ErrProtocol. A client that lost its place to a flood of others tries again
-// at once, and for AuthTimeout at most, since it needs a place for one round
-// trip only.
+// net.Dial, *Error when the server refuses, ErrFlooded, ErrImpostor, ErrSecret
+// and ErrProtocol.
 func Dial(addr, secret string, timeout time.Duration) (*Client, error) {
-	giveUp := time.Now().Add(AuthTimeout)
-	for {
-		c, err := dialOnce(addr, secret, time.Now().Add(timeout))
-		if err != errEvicted || time.Now().After(giveUp) {
-			return c, err
-		}
-	}
-}
-
-// dialOnce is one attempt, until deadline.
-func dialOnce(addr, secret string, deadline time.Time) (*Client, error) {
+	deadline := time.Now().Add(timeout)
 	dialer := net.Dialer{Deadline: deadline}
 	conn, err := dialer.Dial("tcp", addr)
 	if err != nil {
@@ -101,7 +90,7 @@ func (c *Client) exchange(text string) (string, error) {
 		answer, err = c.lines.Next()
 	}
 	if err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return "", errEvicted
+		return "", ErrFlooded
 	}
 	if err != nil {
 		return "", notOurs(err)
@@ -111,7 +100,7 @@ func (c *Client) exchange(text string) (string, error) {
 	case err != nil:
 		return "", err
 	case reply.Kind == KindFailed && reply.Word == Busy:
-		return "", errEvicted
+		return "", ErrFlooded
 	case reply.Kind == KindFailed:
 		return "", &Error{reply.Word, reply.Text}
 	case reply.Kind != KindDone:

@@ -37,9 +37,10 @@ func newConn(s *Server, client net.Conn) *conn {
 		net:    client,
 		peer:   client.RemoteAddr().String(),
 		lines:  line.NewReader(client, MaxGreeting),
-		out:    newOutput(client, s.stall()),
 	}
 	c.changed = sync.NewCond(&c.mu)
+	// Not left to the reader, which may wait for room among the requests.
+	c.out = newOutput(client, s.stall(), c.endAll)
 	return c
 }
 

@@ -16,8 +16,9 @@ const pieceSize = 16 << 10
 // goroutine writes it out, and exists only while there is something to write,
 // so that nobody who sends an event ever waits for a client.
 type output struct {
-	net   net.Conn
-	stall time.Duration // the write deadline
+	net    net.Conn
+	stall  time.Duration // the write deadline
+	broken func()        // called once the client is found to be gone
 
 	mu      sync.Mutex
 	changed *sync.Cond // pending was taken, or writing or failed changed
@@ -27,8 +28,8 @@ type output struct {
 	failed  bool // the client is gone: everything is dropped from now on
 }
 
-func newOutput(client net.Conn, stall time.Duration) *output {
-	o := &output{net: client, stall: stall}
+func newOutput(client net.Conn, stall time.Duration, broken func()) *output {
+	o := &output{net: client, stall: stall, broken: broken}
 	o.changed = sync.NewCond(&o.mu)
 	return o
 }
@@ -142,6 +143,7 @@ func (o *output) fail() {
 	o.mu.Unlock()
 	o.changed.Broadcast()
 	o.net.Close()
+	o.broken()
 }
 
 // flush waits until all is written or the client is gone.

@@ -65,7 +65,8 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Close ends the service: no further clients, Done of all requests is closed,
-// replies under way are sent, all within two seconds.
+// replies under way are sent. It returns when all clients are gone, at the
+// latest after two seconds.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -73,19 +74,32 @@ func (s *Server) Close() {
 		l.Close()
 	}
 	for c := range s.clients {
-		c.net.SetReadDeadline(time.Unix(1, 0)) // its reader ends, then all else
+		c.net.SetReadDeadline(time.Unix(1, 0)) // its reader ends
+		c.endAll()
 	}
 	s.mu.Unlock()
 
-	force := time.AfterFunc(closeGrace, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for c := range s.clients {
-			c.net.Close()
-		}
-	})
-	defer force.Stop()
-	s.running.Wait()
+	gone := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(gone)
+	}()
+	late := time.NewTimer(closeGrace)
+	defer late.Stop()
+	select {
+	case <-gone:
+	case <-late.C:
+		s.drop()
+	}
+}
+
+// drop closes all clients, whatever they have still to read.
+func (s *Server) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.clients {
+		c.net.Close()
+	}
 }
 
 func (s *Server) add(l net.Listener) bool {

@@ -266,6 +266,50 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestClosePipelined closes a server whose client pipelined more than is read
+// ahead, behind a request that streams.
+func TestClosePipelined(t *testing.T) {
+	t.Parallel()
+	addr, s := serve(t, func(r *Request) {
+		if r.Verb == "watch" {
+			r.Accept()
+			<-r.Done()
+		}
+		r.OK("")
+	})
+	c := dialRaw(t, addr)
+	c.login(testSecret)
+	c.send("watch\n" + strings.Repeat("status\n", 3*MaxPipelined))
+	c.expect("+OK")
+	s.Close()
+	c.expect("+OK")
+}
+
+// TestGonePipelined has such a client vanish: its place becomes free.
+func TestGonePipelined(t *testing.T) {
+	t.Parallel()
+	watching := make(chan *Request, 1)
+	addr, s := serve(t, func(r *Request) {
+		if r.Verb == "watch" {
+			r.Accept()
+			watching <- r
+			<-r.Done()
+		}
+		r.OK("")
+	})
+	c := dialRaw(t, addr)
+	c.login(testSecret)
+	c.send("watch\n" + strings.Repeat("status\n", 3*MaxPipelined))
+	c.expect("+OK")
+	c.Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	r := <-watching
+	for r.Event("something to write, which fails") {
+		runtime.Gosched()
+	}
+	awaitCount(t, s, 0)
+}
+
 // TestListenAnew replaces the listener, as a reload with another `listen:`
 // does; those who are connected stay.
 func TestListenAnew(t *testing.T) {
