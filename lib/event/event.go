@@ -9,6 +9,7 @@
 package event
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ const (
 	Killed    = "killed"
 	Stopped   = "stopped"
 	Adopted   = "adopted"
+	Heeded    = "heeded" // a command was taken and changed no state; only between helper and tmd
 	Unhealthy = "unhealthy"
 	Healthy   = "healthy"
 )
@@ -133,11 +135,7 @@ func (e *Event) Append(dst []byte) []byte {
 }
 
 func (e *Event) append(dst []byte) []byte {
-	dst = e.Time.UTC().AppendFormat(dst, TimeFormat)
-	dst = append(dst, ' ')
-	dst = line.Append(dst, e.Name)
-	dst = append(dst, ' ')
-	dst = line.Append(dst, e.Kind)
+	dst = appendHead(dst, e.Time, e.Name, e.Kind)
 	for _, p := range e.Pairs {
 		dst = append(dst, ' ')
 		dst = line.Append(dst, p.Key)
@@ -145,6 +143,14 @@ func (e *Event) append(dst []byte) []byte {
 		dst = line.Append(dst, p.Value)
 	}
 	return dst
+}
+
+func appendHead(dst []byte, at time.Time, name, kind string) []byte {
+	dst = at.UTC().AppendFormat(dst, TimeFormat)
+	dst = append(dst, ' ')
+	dst = line.Append(dst, name)
+	dst = append(dst, ' ')
+	return line.Append(dst, kind)
 }
 
 // keepOfReason is what shortenReason leaves at least of a reason's encoded
@@ -232,7 +238,11 @@ func Parse(text string) (Event, error) {
 
 // Seconds writes a duration the way event lines do: seconds with three
 // decimals, trailing zeros and point dropped ("2", "0.25", "4055.877").
-func Seconds(d time.Duration) string {
-	text := strconv.FormatFloat(d.Seconds(), 'f', 3, 64)
-	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+func Seconds(d time.Duration) string { return string(AppendSeconds(nil, d)) }
+
+// AppendSeconds appends what Seconds returns to dst.
+func AppendSeconds(dst []byte, d time.Duration) []byte {
+	dst = strconv.AppendFloat(dst, d.Seconds(), 'f', 3, 64)
+	dst = bytes.TrimRight(dst, "0")
+	return bytes.TrimSuffix(dst, []byte("."))
 }

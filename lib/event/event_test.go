@@ -57,6 +57,27 @@ func TestShortening(t *testing.T) {
 	}
 }
 
+// What a Builder writes is what an Event writes, short or shortened, and one
+// line leaves nothing in the next.
+func TestBuilder(t *testing.T) {
+	now := time.Date(2026, 11, 22, 14, 3, 7, 0, time.UTC)
+	var b Builder
+	for _, reason := range []string{"", "no such file", strings.Repeat("a path/", 300) + ": no such file"} {
+		want := New(now, "web:0", Backoff, "try", "2", "wait", "0.25", "reason", reason)
+		b.Begin(now, "web:0", Backoff).Int("try", 2).Seconds("wait", 250*time.Millisecond).Word("reason", reason)
+		if got := string(b.Text()); got != want.String() {
+			t.Errorf("got  %s\nwant %s", got, want.String())
+		}
+		if got := string(b.Append(nil)); got != string(want.Append(nil)) {
+			t.Errorf("got  %swant %s", got, want.Append(nil))
+		}
+	}
+	b.Set([]byte("2026-11-22T14:03:07.000Z web:0 running pid=1"))
+	if got := string(b.Append(nil)); got != "2026-11-22T14:03:07.000Z web:0 running pid=1\n" {
+		t.Errorf("Set: %q", got)
+	}
+}
+
 func TestSeconds(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0", 2 * time.Second: "2", 250 * time.Millisecond: "0.25", 4055877 * time.Millisecond: "4055.877", 100 * time.Second: "100",

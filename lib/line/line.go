@@ -56,23 +56,33 @@ func Decode(word string) (string, error) {
 	if strings.IndexByte(word, '%') < 0 {
 		return word, nil
 	}
-	out := make([]byte, 0, len(word))
+	var out strings.Builder
+	out.Grow(len(word))
+	if err := DecodeTo(&out, []byte(word)); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// DecodeTo is Decode that writes what it decodes to out. The only error is
+// ErrEncoding; out may then hold a part.
+func DecodeTo(out *strings.Builder, word []byte) error {
 	for i := 0; i < len(word); i++ {
 		if word[i] != '%' {
-			out = append(out, word[i])
+			out.WriteByte(word[i])
 			continue
 		}
 		if i+2 >= len(word) {
-			return "", ErrEncoding
+			return ErrEncoding
 		}
 		high, low := unhex(word[i+1]), unhex(word[i+2])
 		if high < 0 || low < 0 {
-			return "", ErrEncoding
+			return ErrEncoding
 		}
-		out = append(out, byte(high<<4|low))
+		out.WriteByte(byte(high<<4 | low))
 		i += 2
 	}
-	return string(out), nil
+	return nil
 }
 
 func unhex(c byte) int {

@@ -49,15 +49,12 @@ func ReadFile(path string, max int) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	buf := make([]byte, 0, min(max, 2048))
+	buf := make([]byte, 0, min(max, sizeOf(fd)))
 	for len(buf) < max {
 		if len(buf) == cap(buf) {
 			buf = slices.Grow(buf, min(max, 2*cap(buf))-len(buf))
 		}
-		n, err := unix.Read(fd, buf[len(buf):min(cap(buf), max)])
-		if err == unix.EINTR {
-			continue
-		}
+		n, err := read(fd, buf[len(buf):min(cap(buf), max)])
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +64,46 @@ func ReadFile(path string, max int) ([]byte, error) {
 		buf = buf[:len(buf)+n]
 	}
 	return buf, nil
+}
+
+// sizeOf guesses what a file holds, one byte more so that its end is seen at
+// once; the files of /proc do not tell (stat(2) says 0).
+func sizeOf(fd int) int {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Size <= 0 {
+		return 2048
+	}
+	return int(min(st.Size, 1<<30)) + 1
+}
+
+// ReadInto is ReadFile into the caller's memory, at most as much as fits.
+func ReadInto(path string, buf []byte) ([]byte, error) {
+	fd, err := open(path, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	end := 0
+	for end < len(buf) {
+		n, err := read(fd, buf[end:])
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			break
+		}
+		end += n
+	}
+	return buf[:end], nil
+}
+
+func read(fd int, buf []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, buf)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
 }
 
 func open(path string, flags int) (int, error) {
@@ -82,10 +119,15 @@ func file(pid int, name string) string {
 	return "/proc/" + strconv.Itoa(pid) + "/" + name
 }
 
+// statMax is above the length of /proc/PID/stat: 52 numbers and a name of
+// at most 64 bytes.
+const statMax = 1280
+
 // ReadStat reads /proc/PID/stat. ESRCH or ENOENT say that there is no such
 // process.
 func ReadStat(pid int) (Stat, error) {
-	text, err := ReadFile(file(pid, "stat"), 4096)
+	var buf [statMax]byte
+	text, err := ReadInto(file(pid, "stat"), buf[:])
 	if err != nil {
 		return Stat{}, err
 	}
@@ -100,19 +142,53 @@ func parseStat(text []byte) (Stat, error) {
 	if end < 0 || space < 0 || space > end {
 		return Stat{}, ErrStat
 	}
-	f := bytes.Fields(text[end+1:])
-	if len(f) < 22 || len(f[0]) != 1 {
-		return Stat{}, ErrStat
+	s := Stat{PID: int(number(text[:space]))}
+	rest := text[end+1:]
+	for i := 3; i <= 24; i++ { // the numbers of proc(5)
+		field, ok := nextField(&rest)
+		if !ok {
+			return Stat{}, ErrStat
+		}
+		s.set(i, field)
 	}
-	s := Stat{
-		PID: int(number(text[:space])), State: f[0][0], PPID: int(number(f[1])),
-		Group: int(number(f[2])), Session: int(number(f[3])),
-		User: number(f[11]), System: number(f[12]), Start: number(f[19]), RSS: int64(number(f[21])),
-	}
-	if s.PID == 0 {
+	if s.PID == 0 || s.State == 0 {
 		return Stat{}, ErrStat
 	}
 	return s, nil
+}
+
+func nextField(rest *[]byte) (field []byte, ok bool) {
+	text := bytes.TrimLeft(*rest, " \n")
+	end := bytes.IndexAny(text, " \n")
+	if end < 0 {
+		end = len(text)
+	}
+	*rest = text[end:]
+	return text[:end], end > 0
+}
+
+// set takes in the field that proc(5) gives that number.
+func (s *Stat) set(field int, value []byte) {
+	switch field {
+	case 3:
+		if len(value) == 1 {
+			s.State = value[0]
+		}
+	case 4:
+		s.PPID = int(number(value))
+	case 5:
+		s.Group = int(number(value))
+	case 6:
+		s.Session = int(number(value))
+	case 14:
+		s.User = number(value)
+	case 15:
+		s.System = number(value)
+	case 22:
+		s.Start = number(value)
+	case 24:
+		s.RSS = int64(number(value))
+	}
 }
 
 func number(digits []byte) uint64 {
@@ -277,7 +353,8 @@ func Ticks() uint64 {
 
 // BootID returns the kernel's id of this boot (random(4)).
 func BootID() string {
-	text, err := ReadFile("/proc/sys/kernel/random/boot_id", 64)
+	var buf [64]byte
+	text, err := ReadInto("/proc/sys/kernel/random/boot_id", buf[:])
 	if err != nil {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -112,27 +113,33 @@ func numbers(list []int) []string {
 // is a *SyntaxError.
 func Parse(text []byte) (*Spec, error) {
 	s := Default()
+	if n := bytes.Count(text, []byte("\nenv ")); n > 0 {
+		s.Env = make([]string, 0, n)
+	}
+	if n := bytes.Count(text, []byte("\nwas ")); n > 0 {
+		s.Keys = make([]Key, 0, n)
+	}
+	d := newDecoder(text)
 	version := 0
-	rows := string(text)
-	for i := 0; rows != ""; i++ {
-		var row string
-		row, rows, _ = strings.Cut(rows, "\n")
-		key, rest, _ := strings.Cut(row, " ")
-		if key == "" {
+	for row := 1; len(text) > 0; row++ {
+		var whole []byte
+		whole, text, _ = bytes.Cut(text, []byte("\n"))
+		key, rest, _ := bytes.Cut(whole, []byte(" "))
+		if len(key) == 0 {
 			continue
 		}
-		words, err := split(rest)
+		words, err := d.split(rest)
 		if err != nil {
-			return nil, &SyntaxError{i + 1, err.Error()}
-		}
-		if key == "version" && len(words) == 1 {
-			version, _ = strconv.Atoi(words[0])
-			continue
+			return nil, &SyntaxError{row, err.Error()}
 		}
 		v := value{words: words}
-		s.set(key, &v)
+		if string(key) == "version" {
+			version = v.number(0)
+		} else {
+			s.set(string(key), &v)
+		}
 		if v.bad {
-			return nil, &SyntaxError{i + 1, key + ": " + errValue.Error()}
+			return nil, &SyntaxError{row, string(key) + ": " + errValue.Error()}
 		}
 	}
 	if version != Version {
@@ -144,23 +151,48 @@ func Parse(text []byte) (*Spec, error) {
 	return s, nil
 }
 
-func split(rest string) ([]string, error) {
-	var words []string
-	for _, field := range strings.Split(rest, " ") {
-		switch field {
-		case "":
-			continue
-		case "%":
-			words = append(words, "")
+// A decoder puts all words of a spec into one block of memory. A tmsupervise
+// holds its spec for life, and words of every length on the heap would cost
+// each of its copies 8 kB per size class.
+type decoder struct {
+	block strings.Builder
+	words []string // of the present line
+}
+
+func newDecoder(text []byte) *decoder {
+	d := &decoder{words: make([]string, 0, 16)}
+	d.block.Grow(len(text)) // decoding only makes words shorter
+	return d
+}
+
+// split returns the words of a line; the slice is valid until the next call.
+func (d *decoder) split(rest []byte) ([]string, error) {
+	d.words = d.words[:0]
+	for len(rest) > 0 {
+		var field []byte
+		field, rest, _ = bytes.Cut(rest, []byte(" "))
+		if len(field) == 0 {
 			continue
 		}
-		word, err := line.Decode(field)
+		word, err := d.decode(field)
 		if err != nil {
 			return nil, err
 		}
-		words = append(words, word)
+		d.words = append(d.words, word)
 	}
-	return words, nil
+	return d.words, nil
+}
+
+// decode is line.Decode, but a bare "%" is the empty word, see writer.line.
+func (d *decoder) decode(field []byte) (string, error) {
+	from := d.block.Len()
+	if string(field) == "%" {
+		return "", nil
+	}
+	if err := line.DecodeTo(&d.block, field); err != nil {
+		return "", err
+	}
+	return d.block.String()[from:], nil
 }
 
 // A value is what follows a key; the first word that does not fit makes it
@@ -204,11 +236,13 @@ func (v *value) oneOf(allowed ...string) string {
 	return ""
 }
 
+// all returns the words, of which there must be one, in memory of their own.
 func (v *value) all() []string {
+	v.word(0)
 	for i := range v.words {
 		v.word(i)
 	}
-	return v.words
+	return append([]string(nil), v.words...)
 }
 
 func (v *value) numbers(from int) []int {
@@ -252,7 +286,6 @@ func (s *Spec) setLaunch(key string, v *value) {
 	switch key {
 	case "cmd":
 		s.Cmd = v.all()
-		v.word(0)
 	case "env":
 		s.Env = append(s.Env, v.word(0))
 	case "dir":

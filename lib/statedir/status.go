@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"taskmaster/lib/event"
+	"taskmaster/lib/line"
 	"taskmaster/lib/procfs"
 )
 
@@ -40,30 +41,55 @@ type Status struct {
 	Group    int    // process group of the program
 	Notify   string // abstract socket on which it says that it is ready
 	Detail   string
+
+	// What a helper left of the end of a program whose tree it was still
+	// ending: its wait status (wait(2)) in decimal or "" when unknown, and
+	// when it died, in ms of CLOCK_MONOTONIC, 0 for not yet.
+	End  string
+	Died int64
 }
 
 // Line returns the status as the content of the file.
 func (s *Status) Line() []byte {
-	e := s.Event
-	e.Pairs = append(e.Pairs[:len(e.Pairs):len(e.Pairs)],
-		event.Pair{Key: "state", Value: s.State},
-		event.Pair{Key: "wish", Value: s.Wish},
-		event.Pair{Key: "pid", Value: strconv.Itoa(s.PID)},
-		event.Pair{Key: "start", Value: strconv.FormatUint(s.Start, 10)},
-		event.Pair{Key: "since", Value: strconv.FormatUint(s.Since, 10)},
-		event.Pair{Key: "boot", Value: s.Boot},
-		event.Pair{Key: "began", Value: strconv.FormatInt(s.Began, 10)},
-		event.Pair{Key: "due", Value: strconv.FormatInt(s.Due, 10)},
-		event.Pair{Key: "try", Value: strconv.Itoa(s.Try)},
-		event.Pair{Key: "restarts", Value: strconv.Itoa(s.Restarts)},
-		event.Pair{Key: "seq", Value: strconv.Itoa(s.Seq)},
-		event.Pair{Key: "then", Value: strconv.Itoa(s.Then)},
-		event.Pair{Key: "ready", Value: strconv.FormatBool(s.Ready)},
-		event.Pair{Key: "group", Value: strconv.Itoa(s.Group)},
-		event.Pair{Key: "notify", Value: s.Notify},
-		event.Pair{Key: "detail", Value: s.Detail},
-		event.Pair{Key: "v", Value: statusVersion})
-	return append([]byte(e.String()), '\n')
+	return s.Append(nil, []byte(s.Event.String()))
+}
+
+// maxDetail bounds what a status says in words, so that the file stays within
+// one page: a program may send as much as it likes by sd_notify(3).
+const maxDetail = 800
+
+// Append appends the content of the file to dst: an event line, given as text
+// without its newline instead of as s.Event, and what else s knows.
+func (s *Status) Append(dst, eventLine []byte) []byte {
+	dst = append(dst, eventLine...)
+	dst = appendWord(dst, " state=", s.State)
+	dst = appendWord(dst, " wish=", s.Wish)
+	dst = appendInt(dst, " pid=", int64(s.PID))
+	dst = appendInt(dst, " start=", int64(s.Start))
+	dst = appendInt(dst, " since=", int64(s.Since))
+	dst = appendWord(dst, " boot=", s.Boot)
+	dst = appendInt(dst, " began=", s.Began)
+	dst = appendInt(dst, " due=", s.Due)
+	dst = appendInt(dst, " try=", int64(s.Try))
+	dst = appendInt(dst, " restarts=", int64(s.Restarts))
+	dst = appendInt(dst, " seq=", int64(s.Seq))
+	dst = appendInt(dst, " then=", int64(s.Then))
+	dst = strconv.AppendBool(append(dst, " ready="...), s.Ready)
+	dst = appendInt(dst, " group=", int64(s.Group))
+	dst = appendWord(dst, " notify=", s.Notify)
+	dst = appendWord(dst, " detail=", s.Detail[:min(len(s.Detail), maxDetail)])
+	dst = appendWord(dst, " v=", statusVersion)
+	dst = appendWord(dst, " end=", s.End)
+	dst = appendInt(dst, " died=", s.Died)
+	return append(dst, '\n')
+}
+
+func appendWord(dst []byte, key, value string) []byte {
+	return line.Append(append(dst, key...), value)
+}
+
+func appendInt(dst []byte, key string, value int64) []byte {
+	return strconv.AppendInt(append(dst, key...), value, 10)
 }
 
 // ParseStatus reads the content of a status file. The error is
@@ -86,12 +112,13 @@ func ParseStatus(text []byte) (Status, error) {
 		Event: e, State: know.Get("state"), Wish: know.Get("wish"), PID: know.Int("pid"), Boot: know.Get("boot"),
 		Try: know.Int("try"), Restarts: know.Int("restarts"), Seq: know.Int("seq"), Then: know.Int("then"),
 		Group: know.Int("group"), Notify: know.Get("notify"),
-		Ready: know.Get("ready") == "true", Detail: know.Get("detail"),
+		Ready: know.Get("ready") == "true", Detail: know.Get("detail"), End: know.Get("end"),
 	}
 	s.Start, _ = strconv.ParseUint(know.Get("start"), 10, 64)
 	s.Since, _ = strconv.ParseUint(know.Get("since"), 10, 64)
 	s.Began, _ = strconv.ParseInt(know.Get("began"), 10, 64)
 	s.Due, _ = strconv.ParseInt(know.Get("due"), 10, 64)
+	s.Died, _ = strconv.ParseInt(know.Get("died"), 10, 64)
 	return s, nil
 }
 
