@@ -270,6 +270,9 @@ func (d *daemon) forget(in *instance) {
 
 // happened does everything that an event of an instance entails.
 func (d *daemon) happened(in *instance, e event.Event, text []byte) {
+	if e.Kind == event.Heeded {
+		return
+	}
 	in.heard = e
 	d.publish(e, text)
 	for j := range in.jobs {
