@@ -41,7 +41,7 @@ func (n *notifier) compose(now time.Time, groups []*group) page {
 		if len(groups) > 1 {
 			fmt.Fprintf(&b, "%s\n", groupSubject(g))
 		} else {
-			writeMembers(&b, g)
+			n.writeMembers(&b, g)
 		}
 		writeTimeline(&b, g.Story)
 	}
@@ -53,7 +53,7 @@ func (n *notifier) compose(now time.Time, groups []*group) page {
 
 // writeMembers tells of each member in trouble all that is known, and who
 // recovered.
-func writeMembers(b *strings.Builder, g *group) {
+func (n *notifier) writeMembers(b *strings.Builder, g *group) {
 	told := 0
 	for _, word := range g.names() {
 		m := g.Members[word]
@@ -63,7 +63,7 @@ func writeMembers(b *strings.Builder, g *group) {
 		if told++; told > mostMembers {
 			continue
 		}
-		writeMember(b, word, m)
+		n.writeMember(b, word, m)
 	}
 	if told > mostMembers {
 		fmt.Fprintf(b, "and %s more\n\n", count(told-mostMembers, "process", "processes"))
@@ -79,7 +79,7 @@ func row(b *strings.Builder, label, text string) {
 
 const clock = "Mon 2006-01-02 15:04:05 -0700"
 
-func writeMember(b *strings.Builder, word string, m *member) {
+func (n *notifier) writeMember(b *strings.Builder, word string, m *member) {
 	if m.Trouble == nil {
 		fmt.Fprintf(b, "%s recovered: it %s since %s.\n\n", shown(word), phrase(&m.Now.Event), m.Now.Time.Local().Format(clock))
 		return
@@ -89,6 +89,7 @@ func writeMember(b *strings.Builder, word string, m *member) {
 	if m.Exit != nil { // it may not be the last of the troubles
 		e = &m.Exit.Event
 	}
+	row(b, "host", n.Host)
 	row(b, "cause", cause(e))
 	if m.Details != nil {
 		row(b, "command", m.Details.Command)

@@ -106,27 +106,16 @@ func (n *notifier) settle(now time.Time, d delivery) {
 	n.sending = nil
 	l.tries++
 	delay := retryDelay(l.tries)
-	var waiting, refused, why []string
-	for _, v := range d.verdicts {
-		if v.result == deferred && now.Sub(l.Made) > maxAge {
+	if n.closing {
+		delay = 0 // there is no next try
+	}
+	for i := range d.verdicts {
+		if v := &d.verdicts[i]; v.result == deferred && now.Sub(l.Made) > maxAge {
 			v.result, v.reason = failed, "given up after 5 days: "+v.reason
-		}
-		switch v.result {
-		case deferred:
-			waiting = append(waiting, v.to)
-		case failed:
-			refused = append(refused, v.to)
-			why = append(why, v.to+": "+v.reason)
 		}
 	}
 	report(now, l, d.verdicts, delay)
-	if refused != nil {
-		if err := n.spool.fail(l, refused, why); err != nil {
-			// Better a mail that is refused again than one that is gone.
-			die.Warn("unable to keep a refused mail in failed, keeping it in the queue", err)
-			waiting = append(waiting, refused...)
-		}
-	}
+	waiting := n.setAside(l, d.verdicts)
 	if len(waiting) == 0 {
 		n.drop(l)
 		return
@@ -141,6 +130,29 @@ func (n *notifier) settle(now time.Time, d delivery) {
 			other.last = true
 		}
 	}
+}
+
+// setAside puts what was refused into failed/ and returns who still waits.
+func (n *notifier) setAside(l *letter, verdicts []verdict) []string {
+	var waiting, refused, why []string
+	for _, v := range verdicts {
+		switch v.result {
+		case deferred:
+			waiting = append(waiting, v.to)
+		case failed:
+			refused = append(refused, v.to)
+			why = append(why, v.to+": "+v.reason)
+		}
+	}
+	if refused == nil {
+		return waiting
+	}
+	if err := n.spool.fail(l, refused, why); err != nil {
+		// Better a mail that is refused again than one that is gone.
+		die.Warn("unable to keep a refused mail in failed, keeping it in the queue", err)
+		waiting = append(waiting, refused...)
+	}
+	return waiting
 }
 
 // drop takes a letter that nobody waits for any more out of the queue.

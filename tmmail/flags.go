@@ -56,16 +56,26 @@ func parseArgs(args []string) (*settings, error) {
 			return nil, err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(flagKeys)) {
-		key := flagKeys[name]
-		if words := given[key]; words != nil {
-			if s.list(key) == nil {
-				words = words[len(words)-1:]
-			}
-			if err := s.set(key, words); err != nil {
-				return nil, fmt.Errorf("-%s: %w", name, err)
-			}
-		}
+	if err := s.apply(given); err != nil {
+		return nil, err
 	}
 	return s, s.finish()
+}
+
+// apply sets the keys that were given as flags.
+func (s *settings) apply(given map[string][]string) error {
+	for _, name := range slices.Sorted(maps.Keys(flagKeys)) {
+		key := flagKeys[name]
+		words := given[key]
+		if words == nil {
+			continue
+		}
+		if s.list(key) == nil {
+			words = words[len(words)-1:]
+		}
+		if err := s.set(key, words); err != nil {
+			return fmt.Errorf("-%s: %w", name, err)
+		}
+	}
+	return nil
 }

@@ -40,7 +40,9 @@ func run(s *settings, sp spool) int {
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGINT)
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	// Heard and not heeded, rather than ignored: a sendmail inherits what is
+	// ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	go in.watch()
 	return l.work(signals)
 }

@@ -165,6 +165,9 @@ func (n *notifier) wants(e *event.Event) bool {
 	return false
 }
 
+// mostNames bounds the names whose starts are counted.
+const mostNames = 100000
+
 // countStart keeps count of the starts that nobody asked for.
 func (n *notifier) countStart(e *event.Event) {
 	if e.Kind != event.Starting {
@@ -172,6 +175,9 @@ func (n *notifier) countStart(e *event.Event) {
 	}
 	switch e.Get("cause") {
 	case "auto", "retry", "check":
+		if len(n.starts) > mostNames {
+			clear(n.starts) // a producer that invents names
+		}
 		n.starts[e.Name]++
 	default:
 		delete(n.starts, e.Name)

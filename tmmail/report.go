@@ -58,7 +58,7 @@ func report(now time.Time, l *letter, verdicts []verdict, delay time.Duration) {
 		if to == nil {
 			continue
 		}
-		if result == deferred {
+		if result == deferred && delay > 0 {
 			reason += ", next try in " + span(delay.Round(time.Second))
 		}
 		if eventsFD < 0 || !sendEvent(now, l, to, result, reason) {

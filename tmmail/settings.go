@@ -55,7 +55,7 @@ func defaultSettings() *settings {
 		host = "localhost"
 	}
 	return &settings{
-		From:          "taskmaster@" + host,
+		From:          "taskmaster@" + domain(host),
 		Server:        "localhost:25",
 		Events:        []string{event.Fatal, unexpectedExit, event.ReloadFail, event.LogFull},
 		GroupWait:     10 * time.Second,
@@ -181,6 +181,9 @@ func setAddress(to *string, text string) error {
 		if c <= ' ' || c >= 0x7f || c == '<' || c == '>' {
 			return fmt.Errorf("%q: only ASCII without spaces is possible in an address", text)
 		}
+	}
+	if again, err := mail.ParseAddress(address.Address); err != nil || again.Address != address.Address {
+		return fmt.Errorf("%q: an address that needs quotes is not possible", text)
 	}
 	*to = address.Address
 	return nil

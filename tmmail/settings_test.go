@@ -115,6 +115,7 @@ func TestArguments(t *testing.T) {
 		{"-t a@b.c -e mail", "loop", false},
 		{"-t a@b.c -n [", "syntax error in pattern", false},
 		{"-t é@b.c", "only ASCII", false},
+		{`-t "a;b"@b.c`, "needs quotes", false},
 		{"-t a@b.c -s h:99999", "no port", false},
 		{"-t a@b.c -g -1", "no duration", false},
 		{"-t a@b.c -g 1e300", "no duration", false},

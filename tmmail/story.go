@@ -137,9 +137,14 @@ func (g *group) close(now time.Time) {
 	}
 }
 
+// longDown is how long a recovery stays news. What is down longer may well
+// have been removed.
+const longDown = 30 * 24 * time.Hour
+
 // idle reports whether the group can be forgotten.
 func (g *group) idle(now time.Time, interval time.Duration) bool {
-	return g.Story == nil && len(g.Members) == 0 && now.Sub(g.Mailed) >= interval
+	ago := now.Sub(g.Mailed)
+	return g.Story == nil && (len(g.Members) == 0 && ago >= interval || ago > max(longDown, interval))
 }
 
 // note keeps what r tells of the member's present state.
