@@ -56,8 +56,8 @@ func deliver(ctx context.Context, s *settings, l *letter, tell func(string)) del
 
 // retryDelay is the wait after a letter was tried so many times without
 // success: 5 s, 30 s, then 1, 2, 4 ... 60 minutes, each +-20 %, so that the
-// letters of many hosts do not come back together. Tests replace it.
-var retryDelay = func(tries int) time.Duration {
+// letters of many hosts do not come back together.
+func retryDelay(tries int) time.Duration {
 	delay := backoff.Delay(time.Minute, time.Hour, tries-2)
 	switch {
 	case tries <= 1:

@@ -130,3 +130,21 @@ func TestArguments(t *testing.T) {
 		}
 	}
 }
+
+// The usage line is the SYNOPSIS of the manual.
+func TestSynopsis(t *testing.T) {
+	page, err := os.ReadFile("../man/tmmail.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), ".Sh SYNOPSIS\n.Nm tmmail\n")
+	rest, _, _ = strings.Cut(rest, ".Sh ")
+	text := "tmmail"
+	plain := strings.NewReplacer("Fl ", "-", "Ar ", "", "Cm ", "", " : Ns ", ":", " Ns | Ns ", "|", "Ns | Ns ", "|")
+	for _, row := range strings.Split(strings.TrimSpace(rest), "\n") {
+		text += " [" + plain.Replace(strings.TrimPrefix(row, ".Op ")) + "]"
+	}
+	if text != synopsis {
+		t.Errorf("the manual has\n%s\nthe program\n%s", text, synopsis)
+	}
+}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +31,36 @@ func TestHangAtEveryStep(t *testing.T) {
 		}
 		if !strings.Contains(d.verdicts[0].reason, "no answer in time") {
 			t.Errorf("hang at %s: reason %q", step, d.verdicts[0].reason)
+		}
+	}
+}
+
+// The same while the connection is being made safe and the user let in.
+func TestHangBeforeMail(t *testing.T) {
+	shorten(t, 50*time.Millisecond)
+	password := write(t, "password", "hunter2\n", 0o600)
+	for _, c := range []struct{ tls, step, said string }{
+		{implicitTLS, "greeting", "TLS: no answer in time"},
+		{startTLS, "STARTTLS", "STARTTLS: no answer in time"},
+		{startTLS, "handshake", "STARTTLS: no answer in time"},
+		{clearText, "AUTH", "AUTH PLAIN: no answer in time"},
+	} {
+		shaking := false
+		s := newMailServer(t, func(command string) string {
+			switch {
+			case strings.HasPrefix(command, c.step) || shaking:
+				return hang
+			case command == "STARTTLS":
+				shaking = true
+				return "220 go on"
+			}
+			return ""
+		})
+		s.offers = "\r\n250-STARTTLS\r\n250-AUTH PLAIN"
+		set := &settings{Server: s.address, TLS: c.tls, Host: "host", User: "u", PasswordFile: password}
+		d := deliver(context.Background(), set, &letter{To: []string{"a@example.org"}}, func(string) {})
+		if results(d) != "a@example.org deferred" || !d.silent || d.verdicts[0].reason != c.said {
+			t.Errorf("%s hangs at %s: %+v", c.tls, c.step, d)
 		}
 	}
 }
@@ -123,10 +151,7 @@ func TestStartTLSStripped(t *testing.T) {
 			return ""
 		})
 		s.offers = offers + "\r\n250-AUTH PLAIN LOGIN"
-		password := filepath.Join(t.TempDir(), "password")
-		if err := os.WriteFile(password, []byte("hunter2\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		password := write(t, "password", "hunter2\n", 0o600)
 		l := &letter{From: "from@example.org", To: []string{"a@example.org"}, Text: []byte("x\n")}
 		set := &settings{Server: s.address, TLS: startTLS, Host: "host", User: "u", PasswordFile: password}
 		d := deliver(context.Background(), set, l, func(string) {})
