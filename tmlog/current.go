@@ -45,12 +45,14 @@ func (c *current) use() (fresh, removed bool, err error) {
 	return true, removed, c.open()
 }
 
-// findEnd asks for the size, since others may cut or append to the file.
+// findEnd asks for the size, since others may cut or append to the file, and
+// for the mode and owner, since they may change those too.
 func (c *current) findEnd() (removed bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(c.fd, &st); err != nil {
 		return false, err
 	}
+	c.file.remember(&st)
 	if st.Size != c.size {
 		c.size = st.Size
 		c.readLast()

@@ -18,8 +18,9 @@ const (
 	// calm is how long writing must have gone well for the next failure to
 	// be a new one, which is said again.
 	calm = 10 * time.Second
-	// roomToRecover is the free space in bytes at which dropping ends.
-	roomToRecover = 16 << 10
+	// roomToRecover is the free space in bytes at which dropping ends: enough
+	// for a chunk of stamped lines.
+	roomToRecover = 128 << 10
 )
 
 // A trouble is that the file cannot be written, for want of space or any other
@@ -105,13 +106,13 @@ func (l *logger) resume() bool {
 }
 
 // hasRoom keeps a disk with a few bytes free from being filled with lines that
-// tell of dropping.
+// tell of dropping. On a small disk an eighth of it will do.
 func (l *logger) hasRoom() bool {
 	var fs unix.Statfs_t
 	if unix.Fstatfs(l.out.fd, &fs) != nil || fs.Blocks == 0 {
-		return true
+		return true // a file system that does not tell
 	}
-	return fs.Bavail*uint64(fs.Bsize) >= roomToRecover
+	return fs.Bavail*uint64(fs.Bsize) >= min(roomToRecover, fs.Blocks*uint64(fs.Bsize)/8)
 }
 
 // droppedLine is what stands in the file where lines are missing.

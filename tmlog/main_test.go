@@ -49,7 +49,18 @@ func build(dir, name string, flags ...string) (string, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %v\n%s", err, out)
 	}
-	return path, nil
+	return path, flush(path)
+}
+
+// flush writes a new program to the disk: until then the pages of its text
+// count as dirty memory of who runs it.
+func flush(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
 }
 
 // inNamespace runs the tests once more as root of a namespace of their own,
