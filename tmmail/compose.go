@@ -222,5 +222,8 @@ func (n *notifier) writeFooter(b *strings.Builder, now time.Time, groups []*grou
 		fmt.Fprintf(b, "This is the last of %s that may be sent in an hour: what happens before\n"+
 			"%s is told after it.\n", plural(n.MaxPerHour, "mail"), n.hour.opens().Local().Format("15:04:05"))
 	}
+	if n.lost > 0 {
+		fmt.Fprintf(b, "%s did not get here, there were too many at once: the event log has them.\n", plural(n.lost, "event"))
+	}
 	fmt.Fprintf(b, "Story %s, %s.\n", groups[0].Story.ID, now.Local().Format(clock))
 }

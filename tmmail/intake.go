@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -130,9 +131,10 @@ func retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// markOf names a chunk of input by its length and sum. Groups remember the
-// one they took in last, so that a tmmail which finds it again in the pipe,
-// its predecessor having died just before taking it away, skips it.
+// markOf names a chunk of input by its length and sum. The spool holds the
+// mark while the chunk is taken in, and groups remember the one they took in
+// last: a tmmail that finds the chunk still in the pipe, its predecessor
+// having died over it, takes it in for those groups only that have not.
 func markOf(piece []byte) string {
 	sum := sha256.Sum256(piece)
 	return strconv.Itoa(len(piece)) + ":" + hex.EncodeToString(sum[:12])
@@ -147,4 +149,23 @@ func marked(input []byte, mark string) (int, bool) {
 		return 0, false
 	}
 	return n, markOf(input[:n]) == mark
+}
+
+// beginTaking and endTaking stand around the taking in of a chunk. Nothing is
+// synced: what outlives the machine is not in a pipe.
+func (s spool) beginTaking(mark string) {
+	if err := os.WriteFile(s.path("taking"), []byte(mark), 0o600); err != nil {
+		s.endTaking() // of a full disk the notifier tells
+	}
+}
+
+func (s spool) endTaking() { s.remove("", "taking") }
+
+// taking is the mark of the chunk over which an earlier tmmail died, or "".
+func (s spool) taking() string {
+	mark, err := s.read("", "taking")
+	if err != nil {
+		return ""
+	}
+	return string(mark)
 }

@@ -15,11 +15,11 @@ import (
 // A loop drives a notifier: it waits for input, signals, the outcome of a
 // delivery and the one deadline, and for nothing else.
 type loop struct {
-	n        *notifier
-	in       *intake
-	outcomes chan delivery
-	held     bool // a chunk was taken in, but is not safe in the spool yet
-	fresh    bool // no chunk was taken in yet
+	n          *notifier
+	in         *intake
+	outcomes   chan delivery
+	held       bool   // a chunk was taken in, but is not safe in the spool yet
+	unfinished string // the chunk at which an earlier tmmail died; see taking
 }
 
 // run works until the input ends or SIGTERM comes, and returns the exit code.
@@ -30,7 +30,7 @@ func run(s *settings, sp spool) int {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	l := &loop{in: in, fresh: true, outcomes: make(chan delivery, 1)}
+	l := &loop{in: in, outcomes: make(chan delivery, 1), unfinished: sp.taking()}
 	l.n = newNotifier(time.Now(), s, sp)
 	l.n.send = func(letter *letter) {
 		go func() {
@@ -79,27 +79,48 @@ func (l *loop) work(signals <-chan os.Signal) int {
 
 // read takes in a chunk. At the end of the input it is not asked for more.
 func (l *loop) read() {
-	piece, err := l.in.peek()
-	if err == io.EOF {
-		l.n.close()
-		return
-	}
+	piece, again, err := l.next()
 	if err != nil {
-		die.Warn("unable to read standard input", err)
+		if err != io.EOF {
+			die.Warn("unable to read standard input", err)
+		}
 		l.n.close()
 		return
 	}
-	again := false
-	if l.fresh && len(piece) > 0 {
-		l.fresh = false
-		if length, ok := l.n.takenBefore(piece); ok {
-			piece, again = piece[:length], true
-			l.in.peeked = length
-		}
-	}
-	l.n.takeIn(time.Now(), piece, again)
+	l.takeIn(piece, again)
 	l.held = true
 	l.release()
+}
+
+// next returns what there is to read. Again says that it is the chunk over
+// which an earlier tmmail died.
+func (l *loop) next() (piece []byte, again bool, err error) {
+	piece, err = l.in.peek()
+	if err != nil || len(piece) == 0 || !l.in.pipe {
+		return piece, false, err
+	}
+	length, again := marked(piece, l.unfinished)
+	l.unfinished = ""
+	if again {
+		piece = piece[:length]
+		l.in.peeked = length
+	}
+	return piece, again, nil
+}
+
+// takeIn hands a chunk to the notifier.
+func (l *loop) takeIn(piece []byte, again bool) {
+	if l.in.pipe {
+		l.n.spool.beginTaking(markOf(piece))
+	}
+	l.n.takeIn(time.Now(), piece, again)
+}
+
+// taken removes from the pipe the chunk that is safe in the spool.
+func (l *loop) taken() error {
+	err := l.in.take()
+	l.n.spool.endTaking()
+	return err
 }
 
 // release takes the chunk from the pipe once it is safe, and asks for more.
@@ -109,7 +130,7 @@ func (l *loop) release() {
 		return
 	}
 	l.held = false
-	if err := l.in.take(); err != nil {
+	if err := l.taken(); err != nil {
 		die.Warn("unable to read standard input", err)
 	}
 	l.in.again <- struct{}{}
@@ -119,13 +140,13 @@ func (l *loop) release() {
 // believes it delivered.
 func (l *loop) drain() {
 	for left := l.in.holds(); left > 0 && l.n.safe(); {
-		piece, err := l.in.peek()
+		piece, again, err := l.next()
 		if err != nil || len(piece) == 0 {
 			return
 		}
 		left -= len(piece)
-		l.n.takeIn(time.Now(), piece, false)
-		if !l.n.safe() || l.in.take() != nil {
+		l.takeIn(piece, again)
+		if !l.n.safe() || l.taken() != nil {
 			return
 		}
 	}
@@ -156,7 +177,7 @@ func (l *loop) farewell() int {
 		die.Warn(fmt.Sprintf("%s longer than an event can be, skipped", plural(l.n.lines.TooLong, "line")), nil)
 	}
 	if !l.n.safe() {
-		die.Warn("the spool could not be written, what was new is lost", nil)
+		die.Warn("the spool could not be written: what is new is lost, unless the pipe outlives tmmail", nil)
 		return die.Temporary
 	}
 	if !l.n.empty() {

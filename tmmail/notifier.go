@@ -33,6 +33,7 @@ type notifier struct {
 	saveAgain time.Time // when to try the spool again; zero: it works
 	saveTries int
 	notEvents int // lines of the input that were no events
+	lost      int // events that tmd had to drop, since the last mail
 }
 
 // newNotifier picks up what an earlier tmmail left in the spool. A story
@@ -76,6 +77,9 @@ func (n *notifier) takeIn(now time.Time, piece []byte, again bool) {
 			n.sayNotEvent(text)
 			return
 		}
+		if e.Name == event.Daemon && e.Kind == event.Lost && e.Get("what") == event.Mail {
+			n.lost += max(0, e.Int("n"))
+		}
 		if e.Kind == event.Mail || done[n.groups[groupWord(&e)]] {
 			return
 		}
@@ -88,18 +92,6 @@ func (n *notifier) takeIn(now time.Time, piece []byte, again bool) {
 	})
 	n.gather(news)
 	n.save(now)
-}
-
-// takenBefore reports whether input begins with the chunk that a group took in
-// last, and the chunk's length: an earlier tmmail died before it could take
-// the chunk from the pipe, and perhaps before it had saved all groups.
-func (n *notifier) takenBefore(input []byte) (int, bool) {
-	for _, g := range n.groups {
-		if length, ok := marked(input, g.Taken); ok {
-			return length, true
-		}
-	}
-	return 0, false
 }
 
 // takeEvent puts one event where it belongs: into the story of its group when
@@ -344,6 +336,7 @@ func (n *notifier) mail(now time.Time, groups []*group) {
 		l.Tells = append(l.Tells, g.Story.ID)
 	}
 	page := n.compose(now, groups)
+	n.lost = 0
 	l.Subject = page.subject
 	l.Text = message(n.settings, l, page)
 	n.queue = append(n.queue, l)

@@ -23,6 +23,7 @@ import (
 //	SPOOL/queue/   a file per mail that waits for the server
 //	SPOOL/failed/  mails given up, with the server's words
 //	SPOOL/hour     when the mails of the last hour were made
+//	SPOOL/taking   names the input that is being taken in
 //
 // Every file is written under tmp/, synced, and renamed into place, so that
 // there is either the old one or the new one, whole (nullmailer's way).

@@ -65,7 +65,8 @@ func TestEndOfInputCodes(t *testing.T) {
 		{"", e.Plain, "ops@example.org", 0, ""},
 		{"junk\n" + exit1, e.Plain, "ops@example.org", 0, "not an event line, skipped: junk"},
 		{exit1, "localhost:1", "ops@example.org", 111, "connecting to localhost:1: connection refused"},
-		{"", e.Plain, "ops@example.org", 0, ""}, // all of the spool is tried at start
+		{exit1, "localhost:1", "ops@example.org", 111, "connecting to localhost:1: connection refused"}, // the same again
+		{"", e.Plain, "ops@example.org", 0, ""},                                                         // all of the spool is tried at start
 		{"2026-11-22T15:10:44.002Z db:0 fatal try=1\n", e.Plain, "nobody@example.org", 0, "refused, kept as failed/"},
 		{"", "localhost", "ops@example.org", 100, "is not HOST:PORT"},
 	} {
@@ -74,7 +75,7 @@ func TestEndOfInputCodes(t *testing.T) {
 			t.Errorf("%.20q to %s at %s: exit %d, want %d:\n%s", c.input, c.to, c.server, code, c.code, out)
 		}
 	}
-	e.wait(t, "ops", 2)
+	e.wait(t, "ops", 3)
 }
 
 func TestTestMail(t *testing.T) {
