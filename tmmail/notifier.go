@@ -60,8 +60,8 @@ func newNotifier(now time.Time, s *settings, sp spool) *notifier {
 }
 
 // takeIn reads a chunk of input into the stories and saves those that it
-// changed. mark is the chunk's name; with again, groups that have taken it in
-// already skip it.
+// changed. With again, groups that have taken it in already, before a death,
+// skip it.
 func (n *notifier) takeIn(now time.Time, piece []byte, again bool) {
 	mark := markOf(piece)
 	done := map[*group]bool{}
