@@ -19,8 +19,11 @@ bin/%: FORCE
 FORCE:
 
 # run shows what it can do: it starts tmd on an example and opens the shell.
-run: all
-	sh examples/run.sh
+run: all bin/webserver
+	@sh examples/run.sh
+
+bin/webserver: FORCE
+	$(BUILD) -o $@ ./examples/webserver
 
 vet:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w'; exit 1; }

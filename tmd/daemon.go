@@ -21,6 +21,7 @@ import (
 // everyone else hands it functions by do.
 type daemon struct {
 	options options
+	ready   readiness    // whom to tell that clients are served
 	file    *config.File // the configuration in effect
 	dir     statedir.Dir
 	home    string   // where our own programs are
@@ -76,7 +77,8 @@ func cleanEnv(env []string) []string {
 	for _, entry := range env {
 		name, _, _ := strings.Cut(entry, "=")
 		switch name {
-		case "TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE", "TM_EVENTS", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID":
+		case "TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE", "TM_EVENTS", "TM_NOTIFY_FD",
+			"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID":
 		default:
 			kept = append(kept, entry)
 		}
@@ -100,6 +102,7 @@ func (d *daemon) run() int {
 	d.attach()
 	d.listenSignals()
 	go d.serve(d.listener)
+	d.ready.tell()
 	d.loop()
 	return d.finish()
 }

@@ -37,6 +37,7 @@ func main() {
 	if err := cleansig.Ensure(); err != nil {
 		die.Fatal(die.Temporary, "unable to reset signals", err)
 	}
+	ready := inheritReadiness()
 	given, rest, err := proto.ParseOptions("c:d:tV", os.Args[1:])
 	if err != nil {
 		die.UsageError(err.Error(), synopsis)
@@ -57,7 +58,9 @@ func main() {
 		return
 	}
 	unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
-	os.Exit(newDaemon(o, file).run())
+	d := newDaemon(o, file)
+	d.ready = ready
+	os.Exit(d.run())
 }
 
 // load reads the configuration or says everything that is wrong with it and
