@@ -1,0 +1,5 @@
+//go:build !race
+
+package tmtest
+
+const raceDetector = false
