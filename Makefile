@@ -40,4 +40,10 @@ staticcheck:
 manlint:
 	@sh test/manlint.sh
 
+# bench measures taskmaster beside its peers; RESULTS.md has what came of it.
+bench: all
+	$(GO) build -o bin/bench ./test/bench
+	bin/bench $(BENCHFLAGS)
+
+.PHONY: bench
 .PHONY: all run vet test staticcheck manlint FORCE

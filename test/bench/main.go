@@ -1,0 +1,100 @@
+// Bench measures taskmaster and its peers side by side, in one run, and
+// prints the tables of test/bench/RESULTS.md.
+//
+//	bench [-n INSTANCES] [-rounds N] [-what supervise,growth,logs] [-json] [-bin DIR]
+//
+// The systems take turns within each round, so that a machine that grows
+// slower does so for all; the figures are medians over the rounds. Peers that
+// are not installed are left out and named.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settings are what the command line says.
+type settings struct {
+	instances int
+	rounds    int
+	samples   int
+	bin       string // where our programs are
+	work      string // a directory of our own, removed at the end
+	stamp     string // the program that is supervised
+	idle      time.Duration
+}
+
+// A result is one figure of one system: all rounds of it.
+type result struct {
+	Table  string    `json:"table"`
+	Figure string    `json:"figure"`
+	Unit   string    `json:"unit"`
+	System string    `json:"system"`
+	Rounds []float64 `json:"rounds"`
+	Median float64   `json:"median"`
+}
+
+func main() {
+	var s settings
+	what := flag.String("what", "supervise,logs", "tables to measure: supervise, growth, logs")
+	asJSON := flag.Bool("json", false, "print JSON")
+	flag.IntVar(&s.instances, "n", 500, "instances")
+	flag.IntVar(&s.rounds, "rounds", 3, "rounds")
+	flag.IntVar(&s.samples, "samples", 40, "restarts timed one by one in each round")
+	flag.StringVar(&s.bin, "bin", "bin", "where the programs of taskmaster are")
+	flag.DurationVar(&s.idle, "idle", 15*time.Second, "how long wakeups are counted")
+	flag.Parse()
+
+	if err := s.prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(111)
+	}
+	defer os.RemoveAll(s.work)
+	var all []result
+	for _, table := range strings.Split(*what, ",") {
+		run := map[string]func(*settings) []result{
+			"supervise": benchSupervise, "growth": benchGrowth, "logs": benchLogs,
+		}[table]
+		if run == nil {
+			fmt.Fprintln(os.Stderr, "bench: no such table:", table)
+			os.Exit(100)
+		}
+		all = append(all, run(&s)...)
+	}
+	if *asJSON {
+		json.NewEncoder(os.Stdout).Encode(all)
+		return
+	}
+	printTables(os.Stdout, all)
+}
+
+func (s *settings) prepare() error {
+	var err error
+	if s.bin, err = filepath.Abs(s.bin); err != nil {
+		return err
+	}
+	if s.work, err = os.MkdirTemp("", "tmbench"); err != nil {
+		return err
+	}
+	s.stamp = filepath.Join(s.work, "stamp")
+	return compileStamp(s.stamp)
+}
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 0 {
+		return (sorted[middle-1] + sorted[middle]) / 2
+	}
+	return sorted[middle]
+}
