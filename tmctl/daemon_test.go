@@ -50,15 +50,15 @@ func newDaemon(t *testing.T) *daemon {
 	return d
 }
 
-func startDaemon() (*daemon, error) { return startDaemonAt("127.0.0.1:0") }
+func startDaemon() (*daemon, error) { return startDaemonAt("127.0.0.1:0", proto.NewSecret()) }
 
-func startDaemonAt(address string) (*daemon, error) {
+func startDaemonAt(address, secret string) (*daemon, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	d := &daemon{
-		address: l.Addr().String(), secret: proto.NewSecret(),
+		address: l.Addr().String(), secret: secret,
 		watchers: map[*proto.Request]bool{}, slow: make(chan struct{}),
 		instances: []*kept{
 			{name: "web:0", state: "running", pid: 4312, stops: true},

@@ -81,10 +81,8 @@ var eventColors = map[string]color{
 // last event said already is not said again.
 func (j *job) result(text string) {
 	name, outcome, words := parseResult(text)
-	if died := j.died[name]; died != "" {
-		delete(j.died, name)
-		j.told[name] = event.Exited
-		j.print(name, died, red)
+	if died := j.died[name]; died != "" && words == "" {
+		words = died
 	}
 	last := j.told[name]
 	if outcome == "ok" && last != "" || last == event.Fatal {

@@ -34,7 +34,7 @@ var wordings = map[string]func(*event.Event) string{
 }
 
 func retryWords(e *event.Event) string {
-	return ", try " + escape(e.Get("try")) + " in " + escape(e.Get("wait")) + " s"
+	return ", retry " + escape(e.Get("try")) + " in " + escape(e.Get("wait")) + " s"
 }
 
 func wordStarting(e *event.Event) string {

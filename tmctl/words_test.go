@@ -87,24 +87,24 @@ func TestJobLines(t *testing.T) {
 			[]string{
 				"*web:0 starting pid=7 try=1 cause=user",
 				"*web:0 exited pid=7 code=1 expected=no uptime=0.1 left=0",
-				"*web:0 backoff try=2 wait=1",
+				"*web:0 backoff try=1 wait=1",
 				"*web:0 starting pid=8 try=2 cause=retry",
 				"*web:0 exited pid=8 signal=SEGV core=yes expected=no uptime=0.2 left=3",
 				"*web:0 fatal try=2 reason=killed%20by%20SIGSEGV%20(core%20dumped)",
 				"=web:0 fail killed%20by%20SIGSEGV",
 			},
 			[]string{
-				"web:0: exited 1 after 0.1 s, not expected, try 2 in 1 s",
+				"web:0: exited 1 after 0.1 s, not expected, retry 1 in 1 s",
 				"web:0: FATAL: killed by SIGSEGV (core dumped)",
 			},
 		},
 		"cannot be executed": {
 			[]string{
-				"*web:0 backoff try=2 wait=1 reason=cannot%20execute%20/x:%20no%20such%20file",
+				"*web:0 backoff try=1 wait=1 reason=cannot%20execute%20/x:%20no%20such%20file",
 				"=web:0 fail stopped%20by%20127.0.0.1:5",
 			},
 			[]string{
-				"web:0: failed to start: cannot execute /x: no such file, try 2 in 1 s",
+				"web:0: failed to start: cannot execute /x: no such file, retry 1 in 1 s",
 				"web:0: stopped by 127.0.0.1:5",
 			},
 		},
@@ -114,7 +114,11 @@ func TestJobLines(t *testing.T) {
 		},
 		"ends and is over": {
 			[]string{"*web:0 exited pid=7 code=3 expected=no uptime=0.1 left=0", "=web:0 fail"},
-			[]string{"web:0: exited 3 after 0.1 s, not expected", "web:0: fail"},
+			[]string{"web:0: exited 3 after 0.1 s, not expected"},
+		},
+		"ends and is over, in the words of the daemon": {
+			[]string{"*web:0 exited pid=7 code=3 expected=no uptime=0.1 left=0", "=web:0 fail exit%203,%20gave%20up"},
+			[]string{"web:0: exit 3, gave up"},
 		},
 		"restarts": {
 			[]string{
