@@ -17,7 +17,7 @@ import (
 // listen binds the address of the configuration, or exits.
 func (d *daemon) listen() {
 	d.makeSecrets()
-	l, err := net.Listen("tcp", d.file.Settings.Listen)
+	l, err := d.bind(d.file.Settings.Listen)
 	if err != nil {
 		die.Fatal(die.Temporary, "unable to listen on "+d.file.Settings.Listen, err)
 	}
@@ -33,6 +33,22 @@ func (d *daemon) listen() {
 	if d.file.Settings.Auth == "none" {
 		die.Warn("auth is none: every user of this machine may control what tmd runs", nil)
 	}
+}
+
+// bind listens on an address. A port 0 is first tried as the one that the tmd
+// before this one had, so that those who know it find us again.
+func (d *daemon) bind(address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && port == "0" {
+		if before, err := os.ReadFile(d.dir.Address()); err == nil {
+			if was, last, err := net.SplitHostPort(strings.TrimSpace(string(before))); err == nil && was == host {
+				if l, err := net.Listen("tcp", net.JoinHostPort(host, last)); err == nil {
+					return l, nil
+				}
+			}
+		}
+	}
+	return net.Listen("tcp", address)
 }
 
 // get reads a value that belongs to the loop.

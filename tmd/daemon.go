@@ -89,13 +89,13 @@ func cleanEnv(env []string) []string {
 // run is the life of tmd; it returns the exit code.
 func (d *daemon) run() int {
 	d.openState()
+	d.listen()
 	d.children = newChildren(d)
 	d.watcher = newWatcher(d)
 	d.prober = newProber(d)
 	d.events = openEvents(d)
 	d.startLogs(d.file)
 	d.openEventLog()
-	d.listen()
 	d.tell("started", "pid", itoa(os.Getpid()), "version", version)
 	d.warnLimits(d.file)
 	d.startMail(d.file.Settings.Mail)

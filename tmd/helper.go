@@ -102,6 +102,9 @@ func (d *daemon) takeOn(in *instance) {
 	if d.findHelper(in) || in.status.PID != 0 || in.status.Since != 0 {
 		// Something runs from the spec on disk; the new one must not
 		// replace it before what differs is known.
+		if in.conf != nil && !known {
+			d.replaceSpec(in)
+		}
 		if in.helper.pid == 0 {
 			d.startHelper(in)
 		}
@@ -111,11 +114,17 @@ func (d *daemon) takeOn(in *instance) {
 		return
 	}
 	if in.conf != nil {
-		if err := d.writeSpec(in); err != nil {
-			die.Warn("unable to write "+in.run.Spec(), err)
-		}
+		d.replaceSpec(in)
 	}
 	d.startHelper(in)
+}
+
+func (d *daemon) replaceSpec(in *instance) bool {
+	err := d.writeSpec(in)
+	if err != nil {
+		die.Warn("unable to write "+in.run.Spec(), err)
+	}
+	return err == nil
 }
 
 func (d *daemon) refreshQuietly(in *instance) {
@@ -265,7 +274,7 @@ func (d *daemon) forget(in *instance) {
 		then()
 	}
 	d.logUnused()
-	d.stopNext()
+	d.stopNext(in)
 }
 
 // happened does everything that an event of an instance entails.

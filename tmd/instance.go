@@ -168,7 +168,7 @@ func (in *instance) take(status statedir.Status) {
 // statusChanged is the one place that everything waiting for a state hangs on.
 func (d *daemon) statusChanged(in *instance) {
 	d.startNext(in)
-	d.stopNext()
+	d.stopNext(in)
 	for j := range in.jobs {
 		j.look(in)
 	}

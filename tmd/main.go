@@ -67,6 +67,9 @@ func main() {
 // exits 100.
 func load(o options) *config.File {
 	file, mistakes := config.Load(o.config, loadOptions(o, runToEnd))
+	if len(mistakes) == 1 && mistakes[0].Line == 0 {
+		die.Fatal(die.Usage, mistakes[0].Text, nil)
+	}
 	for _, m := range mistakes {
 		sayLine(m.Error())
 	}

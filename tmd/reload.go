@@ -122,6 +122,8 @@ type reloading struct {
 
 var oneReload sync.Mutex
 
+var errStopping = errors.New("tmd is shutting down")
+
 var errState = errors.New("the state directory cannot change while tmd runs")
 
 // prepare reads the file and makes sure that all of it can be applied; it
@@ -144,6 +146,9 @@ func (d *daemon) prepare(by string) (*reloading, []string, error) {
 // check runs in the loop.
 func (r *reloading) check() error {
 	d, s := r.d, r.file.Settings
+	if d.stop != nil {
+		return errStopping
+	}
 	path := stateDir(d.options, r.file)
 	if d.options.state == "" && absolute(path) != string(d.dir) {
 		return errState
@@ -284,8 +289,7 @@ func (d *daemon) bringUpToDate(in *instance) {
 	if len(s.changes) == 0 {
 		return
 	}
-	if err := d.writeSpec(in); err != nil {
-		die.Warn("unable to write "+in.run.Spec(), err)
+	if !d.replaceSpec(in) {
 		return
 	}
 	in.tell("reload")
@@ -381,7 +385,7 @@ func refusedReload(r *proto.Request, mistakes []string, err error) bool {
 	switch {
 	case len(mistakes) > 0:
 		r.Err(proto.Bad, count(len(mistakes), "mistake")+", nothing was changed")
-	case errors.Is(err, errState):
+	case errors.Is(err, errState), errors.Is(err, errStopping):
 		r.Err(proto.State, err.Error())
 	case err != nil:
 		r.Err(proto.Temp, err.Error())

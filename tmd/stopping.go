@@ -28,17 +28,23 @@ func (d *daemon) stopInOrder(list []*instance, verb string, done func()) {
 		s.waiting[in] = true
 	}
 	d.descents = append(d.descents, s)
-	d.stopNext()
+	d.descend(s)
+	d.stopNext(nil)
 }
 
-// stopNext lets every descent go on as far as it can.
-func (d *daemon) stopNext() {
+// stopNext lets every descent that the news of an instance concerns go on.
+func (d *daemon) stopNext(in *instance) {
 	if len(d.descents) == 0 {
 		return
 	}
 	var over []*descent
 	d.descents = slices.DeleteFunc(d.descents, func(s *descent) bool {
-		d.descend(s)
+		if in != nil && s.sent[in] && d.down(in) {
+			delete(s.sent, in)
+			if len(s.waiting) > 0 {
+				d.descend(s)
+			}
+		}
 		if len(s.waiting)+len(s.sent) > 0 {
 			return false
 		}
@@ -53,11 +59,6 @@ func (d *daemon) stopNext() {
 }
 
 func (d *daemon) descend(s *descent) {
-	for in := range s.sent {
-		if d.down(in) {
-			delete(s.sent, in)
-		}
-	}
 	highest, ordered := s.highest()
 	for in := range s.waiting {
 		if d.instances[in.name] != in {
@@ -235,7 +236,10 @@ func (d *daemon) finish() int {
 func (d *daemon) keepAll(by string) {
 	d.tell("stopping", "by", by, "keep", "yes")
 	d.quitting = true
-	d.leave = func() { d.clients.Close() }
+	d.leave = func() {
+		d.clients.Close()
+		os.Remove(d.dir.Address())
+	}
 }
 
 func doShutdown(d *daemon, r *proto.Request) {
