@@ -3,13 +3,9 @@ package main
 import (
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
-	"time"
 
 	"taskmaster/lib/cleansig"
 	"taskmaster/lib/die"
-	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,11 +18,12 @@ func runAlone(args []string) {
 		die.Fatal(die.Temporary, "unable to reset signals", err)
 	}
 	s := parseOptions(args)
+	die.Name = "tmsupervise " + s.Name
+	beKeeper()
 	h := newHelper()
 	h.spec = s
-	die.Name = "tmsupervise " + s.Name
 	h.moveStandard()
-	h.out = sink{fd: h.stdio[0], poll: true}
+	h.out = sink{fd: h.stdio[0], name: s.Name, poll: true}
 	h.stdio[0] = h.stdio[1]
 	h.openCommands()
 	h.openSignals()
@@ -93,114 +90,4 @@ func (h *helper) readSignals() {
 			h.step(finish)
 		}
 	}
-}
-
-// parseOptions reads the command line into a spec.
-func parseOptions(args []string) *spec.Spec {
-	s := spec.Default()
-	s.Stdout.Kind, s.Stderr.Kind = spec.InheritFile, spec.InheritFile
-	for len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "-" {
-		word := args[0]
-		args = args[1:]
-		if word == "--" {
-			break
-		}
-		letter, value := word[:2], word[2:]
-		set := option(letter)
-		if set == nil {
-			die.UsageError("unknown option "+letter, synopsis)
-		}
-		if value == "" {
-			if len(args) == 0 {
-				die.UsageError("option "+letter+" needs a value", synopsis)
-			}
-			value, args = args[0], args[1:]
-		}
-		if !set(s, value) {
-			die.UsageError("option "+letter+": bad value "+strconv.Quote(value), synopsis)
-		}
-	}
-	if len(args) == 0 {
-		die.UsageError("no command", synopsis)
-	}
-	s.Cmd = args
-	if s.Name == "" {
-		s.Name = args[0][strings.LastIndexByte(args[0], '/')+1:]
-	}
-	s.Program = s.Name
-	s.Env = append(os.Environ(), "TM_NAME="+s.Name, "TM_PROGRAM="+s.Program, "TM_NUM=0")
-	return s
-}
-
-// option returns what an option sets, and whether the value fits.
-func option(letter string) func(*spec.Spec, string) bool {
-	switch letter {
-	case "-n":
-		return func(s *spec.Spec, v string) bool { s.Name = v; return v != "" && !strings.ContainsAny(v, "/\x00") }
-	case "-r":
-		return func(s *spec.Spec, v string) bool {
-			s.Restart = v
-			return v == spec.Always || v == spec.Never || v == spec.Unexpected
-		}
-	case "-x":
-		return setCodes
-	case "-s":
-		return func(s *spec.Spec, v string) bool { return setSeconds(&s.StartTime, v) }
-	case "-t":
-		return func(s *spec.Spec, v string) bool { return setSeconds(&s.StopTime, v) }
-	case "-R":
-		return setRetries
-	case "-k":
-		return setStopSignal
-	case "-u":
-		return setUmask
-	case "-C":
-		return func(s *spec.Spec, v string) bool { s.Dir = v; return v != "" }
-	case "-o":
-		return func(s *spec.Spec, v string) bool { s.Stdout = spec.Output{Kind: spec.File, Path: v}; return v != "" }
-	case "-e":
-		return func(s *spec.Spec, v string) bool { s.Stderr = spec.Output{Kind: spec.File, Path: v}; return v != "" }
-	}
-	return nil
-}
-
-func setRetries(s *spec.Spec, text string) bool {
-	n, err := strconv.Atoi(text)
-	s.StartRetries = n
-	return err == nil && n >= 0
-}
-
-func setStopSignal(s *spec.Spec, text string) bool {
-	sig, ok := parseSignal(text)
-	s.StopSignal = int(sig)
-	return ok
-}
-
-func setUmask(s *spec.Spec, text string) bool {
-	n, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 9)
-	s.Umask = int(n)
-	return err == nil
-}
-
-func setCodes(s *spec.Spec, list string) bool {
-	s.ExitCodes = nil
-	for _, word := range strings.Split(list, ",") {
-		n, err := strconv.Atoi(word)
-		if err != nil || n < 0 || n > 255 {
-			return false
-		}
-		s.ExitCodes = append(s.ExitCodes, n)
-	}
-	return true
-}
-
-// setSeconds reads seconds, "2" or "0.5", or a duration, "1m30s".
-func setSeconds(to *time.Duration, text string) bool {
-	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		*to = time.Duration(n * float64(time.Second))
-		return n >= 0 && n < 1e9
-	}
-	d, err := time.ParseDuration(text)
-	*to = d
-	return err == nil && d >= 0
 }

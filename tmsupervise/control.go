@@ -3,26 +3,23 @@ package main
 import (
 	"strconv"
 	"strings"
+	"time"
 
+	"taskmaster/lib/die"
+	"taskmaster/lib/event"
 	"taskmaster/lib/line"
 	"taskmaster/lib/procfs"
+	"taskmaster/lib/signame"
 	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
 )
 
-// scratch is where the helper reads into: one place in every copy instead of
-// large arrays on the stack, each of which would make it grow for good.
-var scratch [8192]byte
-
-var commandBuffer [4096]byte
-
 // readControl takes what the control FIFO, or alone the standard input, holds.
 func (h *helper) readControl() {
-	// A command may use scratch again, so its line must not lie there.
-	buf := commandBuffer[:]
-	for {
-		n, err := unix.Read(h.control, buf)
+	var buf [1024]byte
+	for !h.done {
+		n, err := unix.Read(h.control, buf[:])
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -30,143 +27,163 @@ func (h *helper) readControl() {
 			return
 		case err != nil || n == 0:
 			// The end of standard input ends commands, never the program.
+			unix.Close(h.control)
 			h.control = -1
 			h.leaveUncommanded()
 			return
 		}
+		before := h.commands.TooLong
 		h.commands.Push(buf[:n], h.command)
-		if h.done || n < len(buf) {
-			return
+		if h.commands.TooLong > before {
+			die.Warn("a command of more than 4096 bytes was ignored", nil)
 		}
 	}
 }
 
-// command obeys one line:
-//
-//	start|stop|restart|exit|kill [seq=N] [cause=WORD]
-//	signal NAME|NUMBER      to the program
-//	reload                  reads the spec again
-//	ready | sick REASON     what tmd's probes found
-//	pending TEXT            why it is not ready yet
-//	reaped PID STATUS       the wait status of an adopted program
-//
-// A line that is none of these does nothing; the FIFO is our user's alone.
+// command obeys one line, tmsupervise(8) section COMMANDS. A line that is
+// none of them does nothing but a warning.
 func (h *helper) command(text []byte) {
-	words, err := line.Words(string(text))
-	if err != nil || len(words) == 0 {
+	if h.done {
 		return
 	}
-	verb, args := words[0], words[1:]
-	arg := strings.Join(args, " ")
+	words, err := line.Words(string(text))
+	if err != nil {
+		die.Warn("a command was ignored", err)
+		return
+	}
+	if len(words) > 0 && !h.obey(words[0], words[1:]) {
+		die.Warn("a command was ignored: "+line.Join(words...), nil)
+	}
+}
+
+func (h *helper) obey(verb string, args []string) bool {
+	if in, ok := wishNamed(verb); ok {
+		return h.wished(in, args)
+	}
+	text := strings.Join(args, " ")
 	switch verb {
-	case "start":
-		h.wished(start, args)
-	case "stop":
-		h.wished(stop, args)
-	case "restart":
-		h.wished(restart, args)
-	case "exit":
-		h.wished(finish, args)
-	case "kill":
-		h.wished(kill, args)
 	case "signal":
-		if sig, ok := parseSignal(arg); ok {
-			h.deliver(sig)
-		}
+		return h.deliver(text)
 	case "reload":
 		h.reload()
 	case "ready":
 		h.step(ready)
+		h.armWatchdog()
 	case "sick":
-		h.makeSick(arg, false)
+		h.makeSick(text, "check", false)
 	case "pending":
 		if h.state == starting && !h.isReady {
-			h.detail = arg
+			h.detail = text
 			h.publish()
 		}
 	case "reaped":
-		if len(args) == 2 {
-			pid, _ := strconv.Atoi(args[0])
-			status, _ := strconv.Atoi(args[1])
-			h.reapedByTmd(pid, status)
+		return h.reapedByTmd(args)
+	default:
+		return false
+	}
+	return true
+}
+
+func wishNamed(verb string) (input, bool) {
+	for _, in := range [...]input{start, stop, restart, finish, kill} {
+		if verb == in.String() || verb == "exit" && in == finish {
+			return in, true
 		}
 	}
+	return 0, false
 }
 
 // wished handles the commands that change what should be. tmd numbers its
 // own, so that it may repeat one that a dead helper may not have taken.
-func (h *helper) wished(in input, args []string) {
-	cause := "user"
+func (h *helper) wished(in input, args []string) bool {
+	cause, seq := "user", h.seq
 	for _, arg := range args {
 		key, value, _ := strings.Cut(arg, "=")
 		switch key {
 		case "seq":
 			n, err := strconv.Atoi(value)
-			if err != nil || n <= h.seq {
-				return
+			if err != nil {
+				return false
 			}
-			h.seq = n
+			if n <= h.seq {
+				return true // taken already, perhaps by the helper before
+			}
+			seq = n
 		case "cause":
 			cause = value
 		}
 	}
-	h.asked = cause
-	if h.lost != 0 && (in == start || in == restart) {
+	h.seq, h.asked = seq, cause
+	if in == start || in == restart {
 		h.findLost()
 	}
-	h.step(in)
+	if h.lost == 0 || in != start && in != restart {
+		h.step(in)
+	}
 	h.leaveUncommanded()
 	if (h.written != written{h.wish, h.seq}) {
-		h.publish()
+		h.heed()
+	}
+	return true
+}
+
+// heed tells of a command that changed no state: tmd, which looks at a status
+// when an event comes, waits for its number there.
+func (h *helper) heed() {
+	h.publish()
+	if h.dir != "" {
+		var e event.Builder
+		h.out.send(e.Begin(time.Now(), h.name(), event.Heeded).Int("seq", h.seq).Append(nil))
 	}
 }
 
-func (h *helper) makeSick(reason string, abort bool) {
+// makeSick ends a program that was given up, by SIGABRT or by its stop signal;
+// cause is that of the start that follows.
+func (h *helper) makeSick(reason, cause string, abort bool) {
 	if h.state != running {
 		return
 	}
-	h.blame, h.abort = reason, abort
+	h.blame, h.cure, h.abort = reason, cause, abort
 	h.step(sick)
 }
 
 // deliver sends a signal that someone asked for to the program alone.
-func (h *helper) deliver(sig unix.Signal) {
-	if h.pid != 0 && h.pidfd >= 0 {
+func (h *helper) deliver(name string) bool {
+	sig, ok := signame.Parse(name)
+	if ok && h.pid != 0 && h.pidfd >= 0 {
 		procfs.SignalPidfd(h.pidfd, sig)
 	}
+	return ok
 }
 
 // reload takes the policy of a new spec at once; what a process is started
-// with takes effect at its next start.
+// with takes effect at its next start. A deadline that runs already keeps its
+// time, but that of STARTING, which counts from the start of the program.
 func (h *helper) reload() {
 	if h.dir == "" {
 		return
 	}
-	text, err := procfs.ReadFile(h.dir.Spec(), specMax)
-	if err != nil {
-		return
+	fresh, err := readSpec(h.dir.Spec())
+	if err == nil && fresh.Name != h.spec.Name {
+		err = &spec.SyntaxError{Line: 1, Text: "it is of " + fresh.Name}
 	}
-	fresh, err := spec.Parse(text)
-	if err != nil || fresh.Name != h.spec.Name {
+	if err != nil {
+		die.Warn("unable to reload "+h.dir.Spec(), err)
 		return
 	}
 	h.spec = fresh
 	if h.state == starting {
+		h.isReady = h.isReady || h.spec.Ready.Kind == ""
 		h.due = h.startDeadline()
+		h.publish()
 	}
 	h.armWatchdog()
 }
 
-// parseSignal reads a signal name, with or without SIG, or number.
-func parseSignal(text string) (unix.Signal, bool) {
-	if n, err := strconv.Atoi(text); err == nil {
-		return unix.Signal(n), n > 0 && n <= 64
+func readSpec(path string) (*spec.Spec, error) {
+	text, err := procfs.ReadFile(path, specMax)
+	if err != nil {
+		return nil, err
 	}
-	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
-	if rest, ok := strings.CutPrefix(name, "RTMIN"); ok {
-		n, err := strconv.Atoi("0" + strings.TrimPrefix(rest, "+"))
-		return unix.Signal(34 + n), err == nil && n <= 30
-	}
-	sig := unix.SignalNum("SIG" + name)
-	return sig, sig != 0
+	return spec.Parse(text)
 }

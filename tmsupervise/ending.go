@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"taskmaster/lib/event"
+	"taskmaster/lib/signame"
+	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
 )
 
 // An ending is how a program's life ended, in the words of wait(2).
 type ending struct {
+	pid      int  // whose
 	known    bool // false: nobody could tell the status
 	code     int
 	signal   unix.Signal // 0: it exited by itself
@@ -28,24 +31,36 @@ func endingOf(status unix.WaitStatus) ending {
 	return ending{known: true, code: status.ExitStatus()}
 }
 
+// status is the inverse of endingOf, as text for the status file.
+func (e *ending) status() string {
+	if !e.known {
+		return ""
+	}
+	status := e.code << 8
+	if e.signal != 0 {
+		status = int(e.signal)
+		if e.core {
+			status |= 0x80
+		}
+	}
+	return strconv.Itoa(status)
+}
+
 // clean reports an exit with code 0, as of a program that puts itself in the
 // background.
 func (e *ending) clean() bool {
 	return e.known && e.signal == 0 && e.code == 0 && e.reason == ""
 }
 
-// addTo appends the keys of the exited event that tell the end.
-func (e *ending) addTo(to *event.Event) {
+// addTo appends the keys that tell the end.
+func (e *ending) addTo(to *event.Builder) {
 	switch {
 	case !e.known:
-		if e.reason == "" {
-			to.Add("code", "unknown")
-		}
+		to.Word("code", "unknown")
 	case e.signal != 0:
-		to.Add("signal", signalName(e.signal))
-		to.Add("core", yesNo(e.core))
+		to.Word("signal", signame.Of(e.signal)).Word("core", yesNo(e.core))
 	default:
-		to.Add("code", strconv.Itoa(e.code))
+		to.Int("code", e.code)
 	}
 }
 
@@ -59,9 +74,9 @@ func (e *ending) words() string {
 	case e.oom:
 		return "killed by SIGKILL (out of memory)"
 	case e.signal != 0 && e.core:
-		return "killed by SIG" + signalName(e.signal) + " (core dumped)"
+		return "killed by SIG" + signame.Of(e.signal) + " (core dumped)"
 	case e.signal != 0:
-		return "killed by SIG" + signalName(e.signal)
+		return "killed by SIG" + signame.Of(e.signal)
 	}
 	return "exit " + strconv.Itoa(e.code)
 }
@@ -70,13 +85,24 @@ func (e *ending) words() string {
 // killed; ...".
 func (m *machine) why() string {
 	text := m.end.words()
-	if m.note == "" {
+	if m.remains == 0 || m.spec.StopGroup == spec.Process || m.end.reason != "" {
 		return text
 	}
 	if code, ok := strings.CutPrefix(text, "exit "); ok {
 		text = "exited " + code
 	}
-	return text + m.note
+	text += " and left " + processes(m.remains) + ": killed"
+	if m.end.clean() {
+		text += "; run it in the foreground or set background: follow"
+	}
+	return text
+}
+
+func processes(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return strconv.Itoa(n) + " processes"
 }
 
 func yesNo(b bool) string {
@@ -86,21 +112,5 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// words writes a duration for a person: "2 s", "0.25 s".
-func words(d time.Duration) string { return event.Seconds(d) + " s" }
-
-// signalName is the name without SIG; a real-time signal is RTMIN+N, counted
-// from 34 as the C library does (signal(7)), and any other its number.
-func signalName(sig unix.Signal) string {
-	if name := unix.SignalName(sig); name != "" {
-		return name[len("SIG"):]
-	}
-	const realTime = 34
-	switch {
-	case sig == realTime:
-		return "RTMIN"
-	case sig > realTime && sig <= 64:
-		return "RTMIN+" + strconv.Itoa(int(sig)-realTime)
-	}
-	return strconv.Itoa(int(sig))
-}
+// seconds writes a duration for a person: "2 s", "0.25 s".
+func seconds(d time.Duration) string { return event.Seconds(d) + " s" }

@@ -2,11 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
-	"taskmaster/lib/die"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 
@@ -15,8 +16,9 @@ import (
 
 // find returns the path to execute: the first word of cmd, searched in the
 // program's PATH (else the helper's, which is tmd's) when it has no slash.
-func find(s *spec.Spec) (string, *ending) {
-	name := s.Cmd[0]
+func find(s *spec.Spec) (string, *ending) { return findWord(s, s.Cmd[0]) }
+
+func findWord(s *spec.Spec, name string) (string, *ending) {
 	if strings.IndexByte(name, '/') >= 0 {
 		return name, nil
 	}
@@ -24,7 +26,7 @@ func find(s *spec.Spec) (string, *ending) {
 	if !ok {
 		path = os.Getenv("PATH")
 	}
-	refused := ""
+	refusedFile := ""
 	for _, dir := range strings.Split(path, ":") {
 		if dir == "" {
 			dir = "."
@@ -37,12 +39,12 @@ func find(s *spec.Spec) (string, *ending) {
 		if st.Mode&0o111 != 0 {
 			return file, nil
 		}
-		refused = file
+		refusedFile = file
 	}
-	if refused != "" {
-		return "", &ending{reason: "cannot execute " + refused + ": not executable"}
+	if refusedFile != "" {
+		return "", refused("execute "+refusedFile, "not executable")
 	}
-	return "", &ending{reason: "cannot execute " + name + ": no such file in PATH " + path}
+	return "", refused("execute "+name, "no such file in PATH "+path)
 }
 
 // inDir is where a path leads once the program's directory is entered.
@@ -66,24 +68,28 @@ func culprit(s *spec.Spec, path string, errno syscall.Errno) *ending {
 		}
 	}
 	file := inDir(s, path)
-	what := "execute " + path
-	var st unix.Stat_t
-	if err := unix.Stat(file, &st); err != nil {
-		return failure(what, err.(syscall.Errno))
+	if fail := badFile(path, file); fail != nil {
+		return fail
 	}
-	switch {
-	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return &ending{reason: "cannot " + what + ": is a directory"}
-	case st.Mode&0o111 == 0:
-		return &ending{reason: "cannot " + what + ": not executable"}
-	case errno == unix.ENOEXEC:
-		return &ending{reason: "cannot " + what + ": not a program (no #! line)"}
-	case errno == unix.ENOENT || errno == unix.EACCES || errno == unix.ELIBBAD:
-		if name := interpreter(file); name != "" {
-			return failure(what+": bad interpreter "+name, errno)
+	what := "execute " + path
+	if errno == unix.ENOEXEC {
+		return refused(what, "not a program (no #! line)")
+	}
+	if name := interpreter(file); name != "" {
+		what += ": bad interpreter " + name
+		if strings.HasSuffix(name, "\r") {
+			return refused(strings.TrimSuffix(what, "\r"), "its line ends in CR LF")
+		}
+		if fail := badFile(name, inDir(s, name)); fail != nil {
+			_, why, _ := strings.Cut(fail.reason, name+": ")
+			return refused(what, why)
 		}
 	}
-	return failure(what, errno)
+	return failure("execute "+path, errno)
+}
+
+func refused(what, why string) *ending {
+	return &ending{reason: "cannot " + what + ": " + why}
 }
 
 func badDirectory(dir string) *ending {
@@ -93,7 +99,7 @@ func badDirectory(dir string) *ending {
 		return failure(what, err.(syscall.Errno))
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return &ending{reason: "cannot " + what + ": " + die.Errno(unix.ENOTDIR)}
+		return failure(what, unix.ENOTDIR)
 	}
 	if unix.Access(dir, unix.X_OK) != nil {
 		return failure(what, unix.EACCES)
@@ -101,42 +107,76 @@ func badDirectory(dir string) *ending {
 	return nil
 }
 
-// interpreter returns what a #! line names, or the loader of an ELF file
-// whose loader is missing.
+// badFile tells why a file, called name to people, cannot be executed.
+func badFile(name, file string) *ending {
+	what := "execute " + name
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		return failure(what, err.(syscall.Errno))
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return refused(what, "is a directory")
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return refused(what, "not a regular file")
+	case st.Mode&0o111 == 0:
+		return refused(what, "not executable")
+	}
+	return nil
+}
+
+// interpreter returns what the kernel needs besides the file to execute it:
+// what its #! line names, or the loader of a dynamic ELF program; "" for none.
 func interpreter(file string) string {
 	head, err := procfs.ReadFile(file, 4096)
 	if err != nil {
 		return ""
 	}
-	if rest, ok := bytes.CutPrefix(head, []byte("#!")); ok {
-		line, _, _ := bytes.Cut(rest, []byte("\n"))
-		if words := bytes.Fields(line); len(words) > 0 {
-			return string(bytes.TrimSuffix(words[0], []byte("\r"))) + carriage(words[0])
-		}
-		return ""
+	if words := shebang(head); len(words) > 0 {
+		return words[0]
 	}
-	if bytes.HasPrefix(head, []byte("\x7fELF")) {
-		// The loader's path is the one absolute path near the beginning of a
-		// dynamic program.
-		if at := bytes.Index(head, []byte("/lib")); at >= 0 {
-			path, _, _ := bytes.Cut(head[at:], []byte{0})
-			return string(path)
-		}
-	}
-	return ""
+	return loader(head)
 }
 
-// carriage makes the commonest reason of a bad interpreter visible: a file
-// with the line ends of another system.
-func carriage(word []byte) string {
-	if bytes.HasSuffix(word, []byte("\r")) {
-		return " (its line ends in CR LF)"
+// shebang returns the words of a #! line (execve(2)).
+func shebang(head []byte) []string {
+	rest, ok := bytes.CutPrefix(head, []byte("#!"))
+	if !ok {
+		return nil
+	}
+	first, _, _ := bytes.Cut(rest, []byte("\n"))
+	return strings.FieldsFunc(string(first), func(c rune) bool { return c == ' ' || c == '\t' })
+}
+
+// loader returns what the PT_INTERP segment of a 64-bit ELF file of this
+// machine's byte order names (elf(5)), if that lies near its beginning, where
+// every linker puts it.
+func loader(head []byte) string {
+	const phoff, phentsize, phnum, typeInterp = 32, 54, 56, 3
+	if len(head) < 64 || !bytes.HasPrefix(head, []byte("\x7fELF\x02")) {
+		return ""
+	}
+	order := binary.NativeEndian
+	at, size := order.Uint64(head[phoff:]), uint64(order.Uint16(head[phentsize:]))
+	for n := order.Uint16(head[phnum:]); n > 0; n-- {
+		if size < 56 || at > uint64(len(head)) || uint64(len(head))-at < size {
+			return ""
+		}
+		segment := head[at:]
+		if order.Uint32(segment) == typeInterp {
+			if offset := order.Uint64(segment[8:]); offset < uint64(len(head)) {
+				path, _, _ := bytes.Cut(head[offset:], []byte{0})
+				return string(path)
+			}
+		}
+		at += size
 	}
 	return ""
 }
 
 // programFiles are the real paths that /proc/PID/exe may show for the spec's
-// program: its file and, for a script, its interpreter.
+// program: its file and, for a script, its interpreter, also one that it
+// reaches by env(1).
 func programFiles(s *spec.Spec) []string {
 	path, fail := find(s)
 	if fail != nil {
@@ -144,8 +184,14 @@ func programFiles(s *spec.Spec) []string {
 	}
 	file := inDir(s, path)
 	found := []string{realPath(file)}
-	if name := interpreter(file); name != "" {
-		found = append(found, realPath(name))
+	head, err := procfs.ReadFile(file, 4096)
+	if err != nil {
+		return found
+	}
+	for _, word := range shebang(head) {
+		if named, fail := findWord(s, word); fail == nil {
+			found = append(found, realPath(inDir(s, named)))
+		}
 	}
 	return found
 }
@@ -157,7 +203,7 @@ func realPath(path string) string {
 	}
 	defer unix.Close(fd)
 	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlink("/proc/self/fd/"+itoa(fd), buf)
+	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf)
 	if err != nil {
 		return path
 	}

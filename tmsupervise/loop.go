@@ -4,52 +4,20 @@ import (
 	"runtime"
 	"time"
 
-	"taskmaster/lib/event"
-	"taskmaster/lib/line"
-	"taskmaster/lib/procfs"
-	"taskmaster/lib/statedir"
-
 	"golang.org/x/sys/unix"
 )
 
-// A helper is the machine with the world around it: everything belongs to the
-// goroutine that runs loop.
-type helper struct {
-	machine
-
-	dir      statedir.Run // "" when it works alone
-	boot     string
-	seq      int // the last numbered command
-	written  written
-	restatus time.Duration // when to try again to write the status, 0 for never
-
-	out      sink
-	control  int // commands come from here, -1 when they cannot
-	commands line.Splitter
-	null     int
-	word     int    // pipe on which signals come as bytes, -1 under -d
-	stdio    [2]int // the helper's own standard output and error, for `inherit`
-	umask    int    // the helper's own
-
-	reaper     *reaper
-	pidfd      int // of the program, -1 when there is none
-	stage      int // reading end of the exec stage's report, -1 when there is none
-	report     []byte
-	group      int           // process group of the program, also after its end
-	startTicks uint64        // start time of the program, ticks after boot
-	childless  bool          // wait4 found no child at all
-	adopted    bool          // the program is not our child
-	foreign    bool          // its tree may reach beyond our descendants
-	gaveUpAt   time.Duration // an adopted program has ended: until then its status may come
-	others     []watched     // members of the tree that are not our children
-	lost       uint64        // a program started since that tick may live, but which is it?
-	blame      string        // why the program is being ended, if not by a user
-	lastEvent  event.Event
-	beat       readiness
-
-	fds   []unix.PollFd
-	count int // events since the last garbage collection
-}
+// The places of what the loop polls.
+const (
+	onControl = iota
+	onChild
+	onProgram
+	onStage
+	onOutput
+	onReady
+	onSignal
+	onOthers // and following
+)
 
 // gcEvery bounds what fork leaves behind: syscall.ForkExec allocates 1.7 kB
 // each time, and the helper runs with GOGC=off.
@@ -58,55 +26,60 @@ const gcEvery = 256
 // loop is the one wait and the one deadline of the helper.
 func (h *helper) loop() {
 	for !h.done {
-		h.fds = h.fds[:0]
-		control := h.watch(h.control, unix.POLLIN)
-		child := h.watch(h.reaper.fd, unix.POLLIN)
-		program := h.watch(h.pidfd, h.programEvents())
-		stage := h.watch(h.stage, unix.POLLIN)
-		out := h.watch(h.out.wanted(), unix.POLLOUT)
-		notify := h.watch(h.beat.fd, unix.POLLIN)
-		signals := h.watch(h.word, unix.POLLIN)
-		others := len(h.fds)
-		for _, o := range h.others {
-			h.watch(o.fd, unix.POLLIN)
-		}
-		if _, err := unix.Poll(h.fds, h.timeout()); err != nil {
-			continue // EINTR; no other error can come of these (poll(2))
-		}
-		if h.is(stage) {
-			h.readStage()
-		}
-		if h.is(notify) {
-			h.readReady()
-		}
-		if h.is(child) || h.is(program) {
-			h.reap()
-		}
-		for i := range h.others {
-			if h.is(others + i) {
-				h.checkGone()
-				break
-			}
-		}
-		if h.is(control) {
-			h.readControl()
-		}
-		if h.is(signals) {
-			h.readSignals()
-		}
-		if h.is(out) {
-			h.out.flush(h.name())
+		if h.poll() {
+			h.hear()
 		}
 		h.meetDeadlines()
 		h.collect()
 	}
 }
 
-// watch adds a descriptor to the poll set and returns its place; -1 is a
-// descriptor that poll(2) passes over.
-func (h *helper) watch(fd int, events int16) int {
-	h.fds = append(h.fds, unix.PollFd{Fd: int32(fd), Events: events})
-	return len(h.fds) - 1
+// poll waits for something to hear or a deadline. A descriptor of -1 is one
+// that poll(2) passes over.
+func (h *helper) poll() bool {
+	h.fds = h.fds[:onOthers]
+	for place, fd := range [onOthers]int{
+		onControl: h.control, onChild: h.reaper.fd, onProgram: h.pidfd, onStage: h.stage,
+		onOutput: h.out.wanted(), onReady: h.beat.fd, onSignal: h.word,
+	} {
+		h.fds[place] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	}
+	h.fds[onProgram].Events = h.programEvents()
+	h.fds[onOutput].Events = unix.POLLOUT
+	for _, o := range h.others {
+		h.fds = append(h.fds, unix.PollFd{Fd: int32(o.fd), Events: unix.POLLIN})
+	}
+	_, err := unix.Poll(h.fds, h.timeout())
+	return err == nil // else EINTR: what came is heard at the next turn
+}
+
+// hear takes what has come, the end of the program before any command, so
+// that no command is obeyed in a state that is over.
+func (h *helper) hear() {
+	if h.is(onStage) {
+		h.readStage()
+	}
+	if h.is(onReady) {
+		h.readReady()
+	}
+	if h.is(onChild) || h.is(onProgram) {
+		h.reap()
+	}
+	for place := onOthers; place < len(h.fds); place++ {
+		if h.is(place) {
+			h.checkGone()
+			break
+		}
+	}
+	if h.is(onControl) {
+		h.readControl()
+	}
+	if h.is(onSignal) {
+		h.readSignals()
+	}
+	if h.is(onOutput) {
+		h.out.flush()
+	}
 }
 
 func (h *helper) is(place int) bool { return h.fds[place].Revents != 0 }
@@ -118,9 +91,6 @@ func (h *helper) deadlines() [4]time.Duration {
 
 // timeout is the wait until the first deadline in ms, rounded up, or -1.
 func (h *helper) timeout() int {
-	if h.done {
-		return 0
-	}
 	next := time.Duration(0)
 	for _, due := range h.deadlines() {
 		if due != 0 && (next == 0 || due < next) {
@@ -131,7 +101,8 @@ func (h *helper) timeout() int {
 		return -1
 	}
 	wait := next - h.now()
-	return int(max(0, (wait+time.Millisecond-1)/time.Millisecond))
+	const longest = 24 * time.Hour // an int of ms holds 24 days
+	return int(min(longest, max(0, wait+time.Millisecond-1)) / time.Millisecond)
 }
 
 func (h *helper) meetDeadlines() {
@@ -157,74 +128,4 @@ func (h *helper) collect() {
 		h.count = 0
 		runtime.GC()
 	}
-}
-
-func (h *helper) now() time.Duration {
-	var t unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
-	return time.Duration(t.Nano())
-}
-
-func (h *helper) name() string { return h.spec.Name }
-
-// A written is what of the helper's state the status file shows; commands
-// that change it without an event are published by comparing it.
-type written struct {
-	wish string
-	seq  int
-}
-
-// announce publishes the status, then sends the event, so that whoever reads
-// the status because of the event finds it.
-func (h *helper) announce(e event.Event) {
-	h.lastEvent = e
-	h.publish()
-	h.out.send(e)
-	h.count++
-}
-
-// publish writes the status file. What fails is tried again in a second; the
-// helper knows its state without the file.
-func (h *helper) publish() {
-	if h.dir == "" {
-		return
-	}
-	status := h.status()
-	h.restatus = 0
-	if statedir.Publish(h.dir.Status(), status.Line()) != nil {
-		h.restatus = h.now() + time.Second
-		return
-	}
-	h.written = written{h.wish, h.seq}
-}
-
-// record writes what a later helper needs to find a program whose pid this
-// one did not live to write down.
-func (h *helper) record() error {
-	if h.dir == "" {
-		return nil
-	}
-	since := procfs.Ticks()
-	status := h.status()
-	status.Event = startRecord(h.name(), since)
-	status.Since = since
-	err := statedir.Publish(h.dir.Status(), status.Line())
-	if err == nil {
-		h.restatus = 0
-		h.written = written{h.wish, h.seq}
-	}
-	return err
-}
-
-func (h *helper) status() statedir.Status {
-	s := statedir.Status{
-		Event: h.lastEvent, State: h.state.String(), Wish: h.wish, PID: h.pid, Boot: h.boot,
-		Began: h.began.Milliseconds(), Due: h.due.Milliseconds(), Try: h.try, Restarts: h.restarts, Seq: h.seq,
-		Then: int(h.then), Ready: h.isReady, Detail: h.detail, Start: h.startTicks, Since: h.lost,
-		Group: h.group, Notify: h.beat.name,
-	}
-	if s.Detail == "" {
-		s.Detail = h.beat.text
-	}
-	return s
 }

@@ -8,7 +8,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"strconv"
 	"strings"
 
 	"taskmaster/lib/die"
@@ -36,7 +38,7 @@ func main() {
 		if len(args) != 2 {
 			die.UsageError("-d takes one directory and nothing else", synopsis)
 		}
-		runFrom(statedir.Run(strings.TrimSuffix(args[1], "/")))
+		runFrom(statedir.Run(strings.TrimRight(args[1], "/")))
 		return
 	}
 	runAlone(args)
@@ -44,43 +46,27 @@ func main() {
 
 // runFrom keeps the process that DIR/spec describes, as tmd uses it.
 func runFrom(dir statedir.Run) {
+	die.Name = "tmsupervise " + dir.Name()
+	beKeeper()
 	h := newHelper()
 	h.dir, h.boot = dir, procfs.BootID()
-	die.Name = "tmsupervise " + dir.Name()
 	h.moveStandard()
-	h.takeLock()
-	h.readSpec()
-	var err error
-	if h.control, err = statedir.OpenFIFO(dir.Control(), unix.O_NONBLOCK); err != nil {
-		die.Fatal(die.Temporary, "unable to open "+dir.Control(), err)
-	}
-	events := dir.State().Events()
-	if h.out.fd, err = statedir.OpenFIFO(events, unix.O_NONBLOCK); err != nil {
-		die.Fatal(die.Temporary, "unable to open "+events, err)
-	}
+	takeLock(dir.Lock())
+	h.spec = mustReadSpec(dir.Spec())
+	h.control = mustOpenFIFO(dir.Control())
+	h.out.fd, h.out.name = mustOpenFIFO(dir.State().Events()), h.name()
 	h.resume()
 	h.publish()
 	h.loop()
 }
 
-// newHelper is a helper in STOPPED with nothing to keep yet.
-func newHelper() *helper {
+// beKeeper makes the process one whose children inherit nothing by mistake,
+// and which inherits theirs.
+func beKeeper() {
 	unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		die.Fatal(die.Temporary, "unable to become a subreaper", err)
 	}
-	h := &helper{control: -1, word: -1, pidfd: -1, stage: -1, stdio: [2]int{1, 2}, beat: readiness{fd: -1}}
-	h.effects, h.wish, h.asked = h, statedir.WishNone, "user"
-	h.umask = unix.Umask(0)
-	unix.Umask(h.umask)
-	var err error
-	if h.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		die.Fatal(die.Temporary, "unable to open /dev/null", err)
-	}
-	if h.reaper, err = newReaper(); err != nil {
-		die.Fatal(die.Temporary, "unable to make an eventfd", err)
-	}
-	return h
 }
 
 // moveStandard keeps the standard output and error that tmd was started with
@@ -99,12 +85,11 @@ func (h *helper) moveStandard() {
 
 // takeLock waits for what a dead helper forked to become the program, but
 // not for a living helper.
-func (h *helper) takeLock() {
-	path := h.dir.Lock()
+func takeLock(path string) {
 	_, err := statedir.TryLock(path)
 	if err == unix.EWOULDBLOCK {
 		if pid, _ := statedir.Holder(path); pid > 0 && pid != unix.Getpid() {
-			die.Fatal(die.Usage, "already running, pid "+itoa(pid), nil)
+			die.Fatal(die.Usage, "already running, pid "+strconv.Itoa(pid), nil)
 		}
 		_, err = statedir.WaitLock(path)
 	}
@@ -113,12 +98,22 @@ func (h *helper) takeLock() {
 	}
 }
 
-func (h *helper) readSpec() {
-	text, err := procfs.ReadFile(h.dir.Spec(), specMax)
+func mustReadSpec(path string) *spec.Spec {
+	s, err := readSpec(path)
+	var syntax *spec.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		die.Fatal(die.Usage, "unable to use "+path, err)
+	case err != nil:
+		die.Fatal(die.Temporary, "unable to read "+path, err)
+	}
+	return s
+}
+
+func mustOpenFIFO(path string) int {
+	fd, err := statedir.OpenFIFO(path, unix.O_NONBLOCK)
 	if err != nil {
-		die.Fatal(die.Temporary, "unable to read "+h.dir.Spec(), err)
+		die.Fatal(die.Temporary, "unable to open "+path, err)
 	}
-	if h.spec, err = spec.Parse(text); err != nil {
-		die.Fatal(die.Usage, "unable to use "+h.dir.Spec(), err)
-	}
+	return fd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strconv"
 
 	"taskmaster/lib/procfs"
 
@@ -9,23 +10,31 @@ import (
 )
 
 // oomCheck marks an end by the kernel's out-of-memory killer. Only a SIGKILL
-// that is not ours can be one, and only on a system that has had any, which
-// /proc/vmstat tells cheaply; then the kernel log is asked, which names the
-// pid, if we may read it.
+// that is not ours can be one, and only if the system has had more of them
+// than when last looked at, which /proc/vmstat tells cheaply; then the kernel
+// log is asked, which names the pid, if we may read it.
 func (h *helper) oomCheck(end *ending) {
-	if end.signal != unix.SIGKILL || h.killed || !oomKilledAny() {
+	if end.signal != unix.SIGKILL || h.killed {
 		return
 	}
-	end.oom = kernelKilled(h.pid)
+	before := h.oomKills
+	h.oomKills = oomKills()
+	if h.oomKills > before {
+		end.oom = kernelKilled(h.pid)
+	}
 }
 
-func oomKilledAny() bool {
-	text, err := procfs.ReadFile("/proc/vmstat", 1<<16)
+// oomKills is how many processes the kernel has killed since boot.
+func oomKills() uint64 {
+	var buf [8192]byte
+	text, err := procfs.ReadInto("/proc/vmstat", buf[:])
 	if err != nil {
-		return false
+		return 0
 	}
-	_, rest, ok := bytes.Cut(text, []byte("\noom_kill "))
-	return ok && !bytes.HasPrefix(rest, []byte("0\n"))
+	_, rest, _ := bytes.Cut(text, []byte("\noom_kill "))
+	number, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, _ := strconv.ParseUint(string(number), 10, 64)
+	return n
 }
 
 // kernelKilled looks for "Killed process PID (" in the kernel log (kmsg in
@@ -36,16 +45,17 @@ func kernelKilled(pid int) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	want := []byte("Killed process " + itoa(pid) + " (")
+	want := []byte("Killed process " + strconv.Itoa(pid) + " (")
 	for {
-		n, err := unix.Read(fd, scratch[:])
+		var record [8192]byte
+		n, err := unix.Read(fd, record[:])
 		if err == unix.EINTR || err == unix.EPIPE { // EPIPE: records were overwritten, go on
 			continue
 		}
 		if err != nil || n <= 0 {
 			return false
 		}
-		if bytes.Contains(scratch[:n], want) {
+		if bytes.Contains(record[:n], want) {
 			return true
 		}
 	}

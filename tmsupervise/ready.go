@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"taskmaster/lib/die"
 	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
 
@@ -16,6 +17,7 @@ import (
 // A readiness is how the program tells that it is ready and alive: s6's
 // newline on a descriptor, or systemd's datagrams (sd_notify(3)).
 type readiness struct {
+	kind string        // as spec.Ready.Kind was at the start of the program
 	fd   int           // read from here, -1 when there is nothing to hear
 	name string        // of the abstract socket
 	text string        // STATUS=
@@ -29,8 +31,9 @@ func (h *helper) readyFIFO() string { return string(h.dir) + "/ready" }
 // openReady makes the way for a program that is about to be started.
 func (h *helper) openReady(files *programFds) *ending {
 	h.closeReady()
+	h.beat.kind = h.spec.Ready.Kind
 	var err error
-	switch h.spec.Ready.Kind {
+	switch h.beat.kind {
 	case spec.Notify:
 		err = h.openNotify(files)
 	case spec.SdNotify:
@@ -38,7 +41,8 @@ func (h *helper) openReady(files *programFds) *ending {
 		err = h.bindNotify()
 	}
 	if err != nil {
-		return failure("open the way to say ready", err.(syscall.Errno))
+		errno, _ := err.(syscall.Errno)
+		return failure("open the way to say ready", errno)
 	}
 	return nil
 }
@@ -53,7 +57,8 @@ func (h *helper) openNotify(files *programFds) error {
 	}
 	// A newline of an earlier program must not speak for this one.
 	for {
-		if n, err := unix.Read(fd, scratch[:]); n <= 0 && err != unix.EINTR {
+		var old [512]byte
+		if n, err := unix.Read(fd, old[:]); n <= 0 && err != unix.EINTR {
 			break
 		}
 	}
@@ -99,13 +104,16 @@ func (h *helper) bindNotify() error {
 // reopenReady takes up the way of an adopted program. What it said while no
 // helper lived is in the FIFO; a datagram is lost.
 func (h *helper) reopenReady() {
+	h.beat.kind = h.spec.Ready.Kind
 	switch {
-	case h.spec.Ready.Kind == spec.Notify && !h.isReady:
+	case h.beat.kind == spec.Notify && !h.isReady:
 		if fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK); err == nil {
 			h.beat.fd = fd
 		}
-	case h.spec.Ready.Kind == spec.SdNotify && h.beat.name != "":
-		h.bindNotify()
+	case h.beat.kind == spec.SdNotify && h.beat.name != "":
+		if err := h.bindNotify(); err != nil {
+			die.Warn("unable to hear the program again", err)
+		}
 		h.armWatchdog()
 	}
 }
@@ -131,22 +139,23 @@ func (h *helper) readyEnv(env []string) []string {
 
 // readReady hears the program.
 func (h *helper) readReady() {
-	if h.spec.Ready.Kind == spec.SdNotify {
+	if h.beat.kind == spec.SdNotify {
 		h.readDatagrams()
 		return
 	}
-	n, _ := unix.Read(h.beat.fd, scratch[:])
-	if n > 0 && bytes.IndexByte(scratch[:n], '\n') >= 0 {
+	var buf [512]byte
+	n, _ := unix.Read(h.beat.fd, buf[:])
+	if n > 0 && bytes.IndexByte(buf[:n], '\n') >= 0 {
 		h.closeReady()
 		h.step(ready)
 	}
 }
 
 func (h *helper) readDatagrams() {
-	buf := scratch[:]
+	var buf [4096]byte // systemd's limit as well
 	var oob [64]byte
-	for {
-		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf, oob[:], 0)
+	for h.beat.fd >= 0 {
+		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf[:], oob[:], 0)
 		if err == unix.EINTR {
 			continue
 		}
@@ -194,7 +203,7 @@ func (h *helper) notified(text string) {
 // armWatchdog gives the program its time anew.
 func (h *helper) armWatchdog() {
 	h.beat.due = 0
-	if h.spec.Watchdog > 0 && h.spec.Ready.Kind == spec.SdNotify && h.state == running {
+	if h.spec.Watchdog > 0 && h.beat.kind == spec.SdNotify && h.state == running {
 		h.beat.due = h.now() + h.spec.Watchdog
 	}
 }
@@ -202,5 +211,5 @@ func (h *helper) armWatchdog() {
 // silent is the watchdog's bite.
 func (h *helper) silent() {
 	h.beat.due = 0
-	h.makeSick("watchdog: silent for "+words(h.spec.Watchdog), true)
+	h.makeSick("watchdog: silent for "+seconds(h.spec.Watchdog), "auto", true)
 }

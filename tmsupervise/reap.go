@@ -1,7 +1,7 @@
 package main
 
 import (
-	"taskmaster/lib/procfs"
+	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,11 +33,11 @@ func newReaper() (*reaper, error) {
 // wait must block in unix.Waitid, which tells the scheduler, never in a
 // RawSyscall, which makes the runtime preempt it for ever.
 func (r *reaper) wait() {
-	one := []byte{1, 0, 0, 0, 0, 0, 0, 0}
+	one := [8]byte{1}
 	for range r.again {
 		for unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 		}
-		unix.Write(r.fd, one)
+		unix.Write(r.fd, one[:])
 	}
 }
 
@@ -52,7 +52,7 @@ func (r *reaper) arm() {
 // heard takes the goroutine's message, if there is one.
 func (r *reaper) heard() {
 	var count [8]byte
-	if n, _ := unix.Read(r.fd, count[:]); n == 8 {
+	if n, _ := unix.Read(r.fd, count[:]); n == len(count) {
 		r.armed = false
 	}
 }
@@ -87,17 +87,19 @@ func (h *helper) reap() {
 func (h *helper) programDied(end ending) {
 	h.readStage()
 	h.closePidfd()
-	h.adopted = false
+	h.adopted, h.gaveUpAt = false, 0
 	h.oomCheck(&end)
 	in := died
 	if h.staged && h.report != nil {
 		end, in = *h.stageFailure(), failed
 	}
 	h.staged, h.report = false, nil
-	h.ended(end)
+	h.takeEnd(end)
 	h.childless = false // unknown until the next look
-	h.closeReady()
 	h.step(in)
+	if h.pid == 0 {
+		h.closeReady()
+	}
 }
 
 // left counts the living rest of the program's tree.
@@ -121,21 +123,27 @@ func noChildren() bool {
 }
 
 // checkGone tells the machine when nothing is left of a tree that it is
-// ending, and repeats SIGKILL to what was forked while it was being killed.
+// ending.
 func (h *helper) checkGone() {
 	h.dropEnded()
 	if h.pid != 0 || h.state != stopping && h.state != sweeping {
 		return
 	}
-	if h.left() == 0 {
+	if h.isGone() {
 		h.closeOthers()
 		h.step(gone)
 		return
 	}
-	if h.killed {
-		h.signalRest(unix.SIGKILL)
-	}
 	h.watchOthers()
+}
+
+// isGone does not walk /proc where the kernel's word is enough: ten thousand
+// processes may be ending.
+func (h *helper) isGone() bool {
+	if h.foreign || h.spec.StopGroup != spec.Tree {
+		return h.left() == 0
+	}
+	return noChildren()
 }
 
 func (h *helper) closePidfd() {
@@ -143,19 +151,4 @@ func (h *helper) closePidfd() {
 		unix.Close(h.pidfd)
 		h.pidfd = -1
 	}
-}
-
-// take makes pid, a living child of ours, the program.
-func (h *helper) take(pid int) bool {
-	s, err := procfs.ReadStat(pid)
-	if err != nil {
-		return false
-	}
-	fd, err := procfs.OpenPidfd(pid, s.Start)
-	if err != nil {
-		return false
-	}
-	h.closePidfd()
-	h.pid, h.startTicks, h.pidfd = pid, s.Start, fd
-	return true
 }

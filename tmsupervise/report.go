@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strconv"
 	"time"
 
 	"taskmaster/lib/event"
@@ -16,50 +15,67 @@ const keptEvents = 8
 // never blocks: what does not fit is kept, then the oldest is dropped and
 // counted, and `lost n=` says so when there is room again.
 type sink struct {
-	fd   int  // -1: nowhere
-	poll bool // fd may block: write only when poll(2) says there is room
-	kept [][]byte
+	fd   int    // -1: nowhere
+	name string // whose events
+	poll bool   // fd may block: write only when poll(2) says there is room
+	kept [keptEvents]keptLine
+	n    int // of kept
 	lost int
+}
+
+type keptLine struct {
+	size int
+	text [event.Max]byte
 }
 
 // wanted is the descriptor to poll for room, -1 when nothing waits.
 func (s *sink) wanted() int {
-	if len(s.kept) == 0 && s.lost == 0 {
+	if s.n == 0 && s.lost == 0 {
 		return -1
 	}
 	return s.fd
 }
 
-// send writes the event, or keeps it behind those that wait.
-func (s *sink) send(e event.Event) {
-	if s.fd < 0 || e.Kind == "" {
+// send writes the line, or keeps it behind those that wait.
+func (s *sink) send(text []byte) {
+	if s.fd < 0 || len(text) == 0 {
 		return
 	}
-	s.kept = append(s.kept, e.Append(nil))
-	s.flush(e.Name)
-	if len(s.kept) > keptEvents {
-		s.lost += len(s.kept) - keptEvents
-		s.kept = s.kept[len(s.kept)-keptEvents:]
+	s.flush()
+	if s.n == 0 && s.lost == 0 && s.write(text) {
+		return
 	}
+	if s.n == keptEvents {
+		s.drop()
+		s.lost++
+	}
+	s.kept[s.n].size = copy(s.kept[s.n].text[:], text)
+	s.n++
 }
 
-// flush writes what waits, as far as there is room; name is whose `lost` it is.
-func (s *sink) flush(name string) {
-	for len(s.kept) > 0 || s.lost > 0 {
-		if s.lost > 0 {
-			gap := event.New(time.Now(), name, event.Lost, "n", strconv.Itoa(s.lost))
-			if !s.write(gap.Append(nil)) {
-				return
-			}
-			s.lost = 0
-			continue
-		}
-		if !s.write(s.kept[0]) {
+// drop forgets the oldest.
+func (s *sink) drop() {
+	copy(s.kept[:], s.kept[1:s.n])
+	s.n--
+}
+
+// flush writes what waits, as far as there is room.
+func (s *sink) flush() {
+	if s.lost > 0 {
+		var gap event.Builder
+		gap.Begin(time.Now(), s.name, event.Lost).Int("n", s.lost)
+		if !s.write(gap.Append(nil)) {
 			return
 		}
-		s.kept = s.kept[1:]
+		s.lost = 0
 	}
-	s.kept = nil
+	for s.n > 0 {
+		oldest := &s.kept[0]
+		if !s.write(oldest.text[:oldest.size]) {
+			return
+		}
+		s.drop()
+	}
 }
 
 // write reports whether the line is dealt with: an error that will not pass
@@ -85,9 +101,4 @@ func hasRoom(fd int) bool {
 			return n == 1
 		}
 	}
-}
-
-// startRecord is the event in a status that says a fork was begun.
-func startRecord(name string, since uint64) event.Event {
-	return event.New(time.Now(), name, event.Starting, "pid", "0", "since", strconv.FormatUint(since, 10))
 }

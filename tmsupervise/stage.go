@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"taskmaster/lib/die"
-	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
@@ -50,8 +49,11 @@ func (h *helper) spawnStage(files *programFds) (int, *ending) {
 		fds = append(fds, uintptr(files.ready))
 	}
 	h.pidfd = -1
+	// The stage's own environment is only what it needs, and what a later
+	// helper must find in it: the program's may hold GODEBUG or GOTRACEBACK.
+	env := append(h.readyEnv(h.ownEnv()), "PATH="+os.Getenv("PATH"))
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"tmsupervise", stageWord}, &syscall.ProcAttr{
-		Env: h.readyEnv(h.spec.Env), Files: fds,
+		Env: env, Files: fds,
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &h.pidfd},
 	})
 	if err != nil {
@@ -83,11 +85,12 @@ func memoryFile(content []byte) (int, error) {
 // the pipe when it has become the program.
 func (h *helper) readStage() {
 	for h.stage >= 0 {
-		n, err := unix.Read(h.stage, scratch[:])
+		var buf [1024]byte
+		n, err := unix.Read(h.stage, buf[:])
 		switch {
 		case err == unix.EINTR:
 		case n > 0:
-			h.report = append(h.report, scratch[:n]...)
+			h.report = append(h.report, buf[:n]...)
 		case err == unix.EAGAIN:
 			return
 		default:
@@ -117,7 +120,7 @@ func (h *helper) stageFailure() *ending {
 	case "chdir":
 		return failure("change to directory "+path, errno)
 	case "open":
-		return failure("open log "+path, errno)
+		return logFailure(path, errno)
 	}
 	fail := failure("set "+words[0]+" "+path, errno)
 	fail.shortage = false
@@ -129,20 +132,19 @@ func runStage() {
 	// nice and no_new_privs belong to the thread that sets them; this one
 	// execs.
 	runtime.LockOSThread()
-	report, err := unix.FcntlInt(stageReport, unix.F_DUPFD_CLOEXEC, 64)
+	s, err := readSpec("/proc/self/fd/" + strconv.Itoa(stageSpec))
 	if err != nil {
-		os.Exit(die.Temporary)
+		(&stage{report: stageReport}).fail("spec", unix.EINVAL, "")
 	}
-	st := &stage{report: report}
-	st.ready, _ = unix.FcntlInt(stageReady, unix.F_DUPFD_CLOEXEC, 64)
-	text, err := procfs.ReadFile("/proc/self/fd/"+itoa(stageSpec), 16<<20)
-	unix.CloseRange(3, 63, 0)
+	// Out of the way of the descriptor that the program is to find.
+	st := &stage{spec: s}
+	above := max(stageReady, s.Ready.FD) + 1
+	st.report, err = unix.FcntlInt(stageReport, unix.F_DUPFD_CLOEXEC, above)
 	if err != nil {
-		st.fail("spec", err, "")
+		(&stage{report: stageReport}).fail("spec", err, "")
 	}
-	if st.spec, err = spec.Parse(text); err != nil {
-		st.fail("spec", unix.EINVAL, "")
-	}
+	st.ready, _ = unix.FcntlInt(stageReady, unix.F_DUPFD_CLOEXEC, above)
+	unix.CloseRange(stageSpec, stageReady, 0)
 	st.becomeProgram()
 }
 
@@ -155,7 +157,7 @@ type stage struct {
 // fail reports the step and ends the stage.
 func (st *stage) fail(step string, err error, path string) {
 	errno, _ := err.(syscall.Errno)
-	unix.Write(st.report, []byte(step+" "+itoa(int(errno))+" "+path+"\n"))
+	unix.Write(st.report, []byte(step+" "+strconv.Itoa(int(errno))+" "+path+"\n"))
 	os.Exit(die.Temporary)
 }
 
@@ -175,16 +177,16 @@ func (st *stage) becomeProgram() {
 		st.check("limit", setLimit(l), l.Name)
 	}
 	if s.Nice != nil {
-		st.check("nice", unix.Setpriority(unix.PRIO_PROCESS, 0, *s.Nice), itoa(*s.Nice))
+		st.check("nice", unix.Setpriority(unix.PRIO_PROCESS, 0, *s.Nice), strconv.Itoa(*s.Nice))
 	}
 	if s.OOMScoreAdj != nil {
-		value := itoa(*s.OOMScoreAdj)
+		value := strconv.Itoa(*s.OOMScoreAdj)
 		st.check("oom_score_adj", writeFile("/proc/self/oom_score_adj", value), value)
 	}
 	if s.User != nil {
 		st.check("groups", syscall.Setgroups(s.User.Groups), "")
-		st.check("gid", syscall.Setresgid(s.User.GID, s.User.GID, s.User.GID), itoa(s.User.GID))
-		st.check("uid", syscall.Setresuid(s.User.UID, s.User.UID, s.User.UID), itoa(s.User.UID))
+		st.check("gid", syscall.Setresgid(s.User.GID, s.User.GID, s.User.GID), strconv.Itoa(s.User.GID))
+		st.check("uid", syscall.Setresuid(s.User.UID, s.User.UID, s.User.UID), strconv.Itoa(s.User.UID))
 	}
 	logs.openLate(st)
 	logs.install(st)
@@ -195,13 +197,24 @@ func (st *stage) becomeProgram() {
 		st.check("no_new_privs", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "")
 	}
 	if s.Ready.Kind == spec.Notify && st.ready > 0 {
-		st.check("ready", unix.Dup3(st.ready, s.Ready.FD, 0), itoa(s.Ready.FD))
+		st.check("ready", unix.Dup3(st.ready, s.Ready.FD, 0), strconv.Itoa(s.Ready.FD))
 	}
 	path, fail := find(s)
 	if fail != nil {
 		st.fail("find", unix.ENOENT, fail.reason)
 	}
-	st.check("exec", syscall.Exec(path, s.Cmd, os.Environ()), path)
+	st.check("exec", syscall.Exec(path, s.Cmd, st.env()), path)
+}
+
+// env is the program's, and where it is to say that it is ready.
+func (st *stage) env() []string {
+	env := st.spec.Env
+	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 func writeFile(path, text string) error {
@@ -212,88 +225,4 @@ func writeFile(path, text string) error {
 	_, err = unix.Write(fd, []byte(text))
 	unix.Close(fd)
 	return err
-}
-
-// setLimit goes through package syscall, which forgets the NOFILE limit it
-// would put back at exec.
-func setLimit(l spec.Limit) error {
-	which := limitNumber(l.Name)
-	if which < 0 {
-		return unix.EINVAL
-	}
-	return syscall.Setrlimit(which, &syscall.Rlimit{Cur: l.Value, Max: l.Value})
-}
-
-func limitNumber(name string) int {
-	switch name {
-	case "nofile":
-		return unix.RLIMIT_NOFILE
-	case "core":
-		return unix.RLIMIT_CORE
-	case "nproc":
-		return unix.RLIMIT_NPROC
-	case "as":
-		return unix.RLIMIT_AS
-	case "fsize":
-		return unix.RLIMIT_FSIZE
-	case "memlock":
-		return unix.RLIMIT_MEMLOCK
-	case "stack":
-		return unix.RLIMIT_STACK
-	case "data":
-		return unix.RLIMIT_DATA
-	case "cpu":
-		return unix.RLIMIT_CPU
-	case "rss":
-		return unix.RLIMIT_RSS
-	}
-	return -1
-}
-
-// stageLogs are the logs of a program with another user: one whose path only
-// root or tmd's user can change is opened with their rights, any other with
-// the program's own.
-type stageLogs struct {
-	fds  [2]int
-	late [2]bool
-}
-
-func openEarly(st *stage) *stageLogs {
-	logs := &stageLogs{fds: [2]int{-1, -1}}
-	for i, o := range []spec.Output{st.spec.Stdout, st.spec.Stderr} {
-		if o.Path == "" {
-			continue
-		}
-		if o.Kind == spec.Log || trusted(o.Path) {
-			logs.open(st, i, o)
-		} else {
-			logs.late[i] = true
-		}
-	}
-	return logs
-}
-
-func (l *stageLogs) openLate(st *stage) {
-	for i, o := range []spec.Output{st.spec.Stdout, st.spec.Stderr} {
-		if l.late[i] {
-			l.open(st, i, o)
-		}
-	}
-}
-
-func (l *stageLogs) open(st *stage, i int, o spec.Output) {
-	fd, err := openOutput(o)
-	st.check("open", err, o.Path)
-	l.fds[i] = fd
-}
-
-func (l *stageLogs) install(st *stage) {
-	for i, fd := range l.fds {
-		if fd >= 0 {
-			st.check("open", unix.Dup3(fd, i+1, 0), "")
-		}
-	}
-	if st.spec.Stderr.Kind == spec.SameAsOut {
-		st.check("open", unix.Dup3(1, 2, 0), "")
-	}
 }

@@ -61,49 +61,87 @@ func (h *helper) signalProgram(sig unix.Signal) {
 
 // signalRest signals all of the tree but the program, and lets it go on if it
 // was stopped, since a stopped process hears nothing but SIGKILL.
+//
+// What is being killed can still have forked before it was. A process with a
+// pending SIGKILL forks no more (fork(2) restarts and the signal comes
+// first), so the tree is walked until a walk finds nobody new.
 func (h *helper) signalRest(sig unix.Signal) {
-	for _, m := range h.members() {
-		if m.pid == h.pid {
-			continue
+	done := map[member]bool{}
+	for found, walks := true, 0; found && walks < maxWalks; walks++ {
+		found = false
+		for _, m := range h.members() {
+			if m.pid == h.pid || done[m] {
+				continue
+			}
+			done[m], found = true, sig == unix.SIGKILL
+			h.signalMember(m, sig)
 		}
-		fd, err := procfs.OpenPidfd(m.pid, m.start)
-		if err != nil {
-			continue
-		}
-		procfs.SignalPidfd(fd, sig)
-		if sig != unix.SIGKILL {
-			procfs.SignalPidfd(fd, unix.SIGCONT)
-		}
-		unix.Close(fd)
 	}
 	h.watchOthers()
 }
 
+// maxWalks bounds the race with a program that forks as fast as it can.
+const maxWalks = 100
+
+// signalMember sends SIGCONT too, for what is stopped (signal(7)).
+func (h *helper) signalMember(m member, sig unix.Signal) {
+	fd, err := procfs.OpenPidfd(m.pid, m.start)
+	if err == unix.EMFILE || err == unix.ENFILE {
+		// Better by its number, which was its own a moment ago, than never.
+		unix.Kill(m.pid, sig)
+		unix.Kill(m.pid, unix.SIGCONT)
+		return
+	}
+	if err != nil {
+		return // ended meanwhile
+	}
+	procfs.SignalPidfd(fd, sig)
+	procfs.SignalPidfd(fd, unix.SIGCONT)
+	unix.Close(fd)
+}
+
 // follow takes the one child that the ended program left as the program.
 func (h *helper) follow() bool {
-	self, only := unix.Getpid(), 0
+	self := unix.Getpid()
+	var only procfs.Stat
 	for _, m := range h.members() {
 		s, err := procfs.ReadStat(m.pid)
 		if err != nil || s.PPID != self {
 			continue
 		}
-		if only != 0 {
+		if only.PID != 0 {
 			return false
 		}
-		only = m.pid
+		only = s
 	}
-	return only != 0 && h.take(only)
+	return only.PID != 0 && h.take(only)
+}
+
+// take makes a living child of ours the program.
+func (h *helper) take(s procfs.Stat) bool {
+	fd, err := procfs.OpenPidfd(s.PID, s.Start)
+	if err != nil {
+		return false
+	}
+	h.closePidfd()
+	h.pid, h.startTicks, h.pidfd, h.group = s.PID, s.Start, fd, s.Group
+	return true
 }
 
 // stuck tells what SIGKILL did not end: "still not gone (state D): pid 12".
 func (h *helper) stuck() string {
+	text := "still not gone"
 	for _, m := range h.members() {
 		s, err := procfs.ReadStat(m.pid)
-		if err == nil && !s.Dead() {
-			return "still not gone (state " + string(rune(s.State)) + "): pid " + strconv.Itoa(m.pid)
+		if err != nil || s.Dead() {
+			continue
+		}
+		text = "still not gone (state " + string(rune(s.State)) + "): pid " + strconv.Itoa(m.pid)
+		if s.State == 'D' {
+			break
 		}
 	}
-	return "still not gone"
+	return text
 }
 
 // watchOthers holds a pidfd on each member of the tree that is not below us.

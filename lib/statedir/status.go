@@ -47,6 +47,8 @@ type Status struct {
 	// when it died, in ms of CLOCK_MONOTONIC, 0 for not yet.
 	End  string
 	Died int64
+
+	Leaving bool // the helper was told to end once the program has
 }
 
 // Line returns the status as the content of the file.
@@ -81,6 +83,7 @@ func (s *Status) Append(dst, eventLine []byte) []byte {
 	dst = appendWord(dst, " v=", statusVersion)
 	dst = appendWord(dst, " end=", s.End)
 	dst = appendInt(dst, " died=", s.Died)
+	dst = strconv.AppendBool(append(dst, " leaving="...), s.Leaving)
 	return append(dst, '\n')
 }
 
@@ -113,6 +116,7 @@ func ParseStatus(text []byte) (Status, error) {
 		Try: know.Int("try"), Restarts: know.Int("restarts"), Seq: know.Int("seq"), Then: know.Int("then"),
 		Group: know.Int("group"), Notify: know.Get("notify"),
 		Ready: know.Get("ready") == "true", Detail: know.Get("detail"), End: know.Get("end"),
+		Leaving: know.Get("leaving") == "true",
 	}
 	s.Start, _ = strconv.ParseUint(know.Get("start"), 10, 64)
 	s.Since, _ = strconv.ParseUint(know.Get("since"), 10, 64)

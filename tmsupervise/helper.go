@@ -1,0 +1,148 @@
+package main
+
+import (
+	"time"
+
+	"taskmaster/lib/die"
+	"taskmaster/lib/event"
+	"taskmaster/lib/line"
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/statedir"
+
+	"golang.org/x/sys/unix"
+)
+
+// A helper is the machine with the world around it: everything belongs to the
+// goroutine that runs loop. Its buffers are arrays in it, since each block of
+// another size on the Go heap would cost every copy 8 kB.
+type helper struct {
+	machine
+
+	dir      statedir.Run // "" when it works alone
+	boot     string
+	seq      int // the last numbered command
+	written  written
+	restatus time.Duration // when to try again to write the status, 0 for never
+
+	out      sink
+	control  int // commands come from here, -1 when they cannot
+	commands line.Splitter
+	null     int
+	word     int    // pipe on which signals come as bytes, -1 under -d
+	stdio    [2]int // the helper's own standard output and error, for `inherit`
+	umask    int    // the helper's own
+
+	reaper     *reaper
+	pidfd      int // of the program, -1 when there is none
+	stage      int // reading end of the exec stage's report, -1 when there is none
+	report     []byte
+	group      int           // process group of the program, also after its end
+	startTicks uint64        // start time of the program, ticks after boot
+	childless  bool          // wait4 found no child at all
+	adopted    bool          // the program is not our child
+	foreign    bool          // its tree may reach beyond our descendants
+	gaveUpAt   time.Duration // an adopted program has ended: until then its status may come
+	others     []watched     // members of the tree that are not our children
+	lost       uint64        // a program started since that tick may live, but which is it?
+	oomKills   uint64        // of the system, when last looked at
+	beat       readiness
+
+	fds   []unix.PollFd
+	count int // events since the last garbage collection
+
+	room struct {
+		last   [event.Max]byte
+		status [4096]byte
+		fds    [onOthers]unix.PollFd
+	}
+	last []byte // the last event line, as it was sent
+}
+
+// newHelper is a helper in STOPPED with nothing to keep yet.
+func newHelper() *helper {
+	h := &helper{control: -1, word: -1, pidfd: -1, stage: -1, stdio: [2]int{1, 2}, beat: readiness{fd: -1}}
+	h.out.fd = -1
+	h.effects, h.wish, h.asked, h.cure = h, statedir.WishNone, "user", "auto"
+	h.fds = h.room.fds[:]
+	h.umask = unix.Umask(0)
+	unix.Umask(h.umask)
+	var err error
+	if h.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		die.Fatal(die.Temporary, "unable to open /dev/null", err)
+	}
+	if h.reaper, err = newReaper(); err != nil {
+		die.Fatal(die.Temporary, "unable to make an eventfd", err)
+	}
+	return h
+}
+
+func (h *helper) name() string { return h.spec.Name }
+
+func (h *helper) now() time.Duration {
+	var t unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	return time.Duration(t.Nano())
+}
+
+// A written is what of the helper's state the status file shows; commands
+// that change it without an event are published by comparing it.
+type written struct {
+	wish string
+	seq  int
+}
+
+// announce publishes the status, then sends the event, so that whoever reads
+// the status because of the event finds it.
+func (h *helper) announce() {
+	h.last = h.line.Append(h.room.last[:0])
+	h.publish()
+	pause("published")
+	h.out.send(h.last)
+	pause("sent")
+	h.count++
+}
+
+// publish writes the status file. What fails is tried again in a second; the
+// helper knows its state without the file.
+func (h *helper) publish() {
+	if h.dir == "" {
+		return
+	}
+	h.restatus = 0
+	if h.writeStatus(h.last, h.lost) != nil {
+		h.restatus = h.now() + time.Second
+	}
+}
+
+// record writes what a later helper needs to find a program whose pid this
+// one did not live to write down.
+func (h *helper) record() error {
+	if h.dir == "" {
+		return nil
+	}
+	pause("before")
+	since := procfs.Ticks()
+	h.tell(event.Starting).Int("pid", 0).Int("since", int(since))
+	h.last = h.line.Append(h.room.last[:0])
+	err := h.writeStatus(h.last, since)
+	pause("recorded")
+	return err
+}
+
+func (h *helper) writeStatus(eventLine []byte, since uint64) error {
+	s := statedir.Status{
+		State: h.state.String(), Wish: h.wish, PID: h.pid, Boot: h.boot, Began: h.began.Milliseconds(),
+		Due: h.due.Milliseconds(), Try: h.try, Restarts: h.restarts, Seq: h.seq, Then: int(h.then),
+		Ready: h.isReady, Start: h.startTicks, Since: since, Group: h.group, Notify: h.beat.name,
+		Detail: h.detail, End: h.end.status(), Died: h.ended.Milliseconds(), Leaving: h.leaving,
+	}
+	if s.Detail == "" {
+		s.Detail = h.beat.text
+	}
+	text := s.Append(h.room.status[:0], eventLine[:max(0, len(eventLine)-1)])
+	err := statedir.Publish(h.dir.Status(), text)
+	if err == nil {
+		h.written = written{h.wish, h.seq}
+	}
+	return err
+}

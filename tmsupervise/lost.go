@@ -1,0 +1,112 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/statedir"
+)
+
+// unknownSince, as the time of a spawn record, says that no record could be
+// read: the program may have any age.
+const unknownSince = 1
+
+// findLost looks for the program that was forked, or about to be, when the
+// helper before this one died. If it cannot be told which process that is,
+// nothing is started.
+func (h *helper) findLost() {
+	if h.lost == 0 {
+		return
+	}
+	sure, likely := h.candidates()
+	found := sure
+	if len(sure) == 0 {
+		found = likely
+	}
+	switch {
+	case len(found) == 0:
+		h.lost = 0
+		h.state = stopped
+		if h.wish == statedir.WishUp || h.wish == statedir.WishRestart {
+			h.run("retry")
+		}
+	case len(found) == 1 && (len(sure) == 1 || h.lost != unknownSince):
+		if h.began == 0 || h.lost == unknownSince {
+			h.began = h.now() - sinceTicks(found[0].start)
+		}
+		h.isReady = h.spec.Ready.Kind == ""
+		h.adopt(found[0].pid, found[0].start, starting)
+		h.due = h.startDeadline()
+		h.publish()
+	default:
+		text := "cannot tell which process is the program, started nothing: pids"
+		for _, m := range found {
+			text += " " + strconv.Itoa(m.pid)
+		}
+		h.beFatal(text, text)
+	}
+}
+
+// sinceTicks is how long ago a start time of /proc was.
+func sinceTicks(start uint64) time.Duration {
+	return time.Duration(procfs.Ticks()-start) * time.Second / procfs.TicksPerSecond
+}
+
+// candidates are the processes that no status names, that lead their own
+// session, started not before the record, and look like the program: surely
+// by their environment, or likely where they have overwritten that.
+func (h *helper) candidates() (sure, likely []member) {
+	named := h.namedByOthers()
+	mine := h.ownEnv()
+	executables := programFiles(h.spec)
+	pids, _ := procfs.Pids()
+	for _, pid := range pids {
+		s, err := procfs.ReadStat(pid)
+		one := member{pid, s.Start}
+		if err != nil || s.Session != pid || s.Start < h.lost || s.Dead() || slices.Contains(named, one) {
+			continue
+		}
+		switch {
+		case procfs.HasEnv(pid, mine...):
+			sure = append(sure, one)
+		case procfs.HasEnvKey(pid, "TM_NAME"):
+			// Another instance's.
+		case procfs.UID(pid) == h.programUID() && slices.Contains(executables, procfs.Executable(pid)):
+			likely = append(likely, one)
+		}
+	}
+	return topmost(sure), topmost(likely)
+}
+
+// topmost leaves out those that a candidate has made itself.
+func topmost(found []member) []member {
+	return slices.DeleteFunc(slices.Clone(found), func(m member) bool {
+		s, err := procfs.ReadStat(m.pid)
+		return err == nil && slices.ContainsFunc(found, func(o member) bool { return o.pid == s.PPID })
+	})
+}
+
+func (h *helper) programUID() int {
+	if h.spec.User != nil {
+		return h.spec.User.UID
+	}
+	return os.Geteuid()
+}
+
+// namedByOthers are the programs that the other instances' statuses name.
+func (h *helper) namedByOthers() []member {
+	names, _ := procfs.Names(h.dir.State().RunDir())
+	var named []member
+	for _, name := range names {
+		if name == h.dir.Name() {
+			continue
+		}
+		if s, err := h.dir.State().Run(name).ReadStatus(); err == nil && s.PID != 0 && s.Boot == h.boot {
+			named = append(named, member{s.PID, s.Start})
+		}
+	}
+	return named
+}
