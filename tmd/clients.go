@@ -190,7 +190,7 @@ func (d *daemon) target(word string) ([]*instance, error) {
 	}
 	if strings.ContainsAny(word, "*?[") {
 		list := d.sorted(func(in *instance) bool { return globs(word, in.name) || globs(word, in.program) })
-		if len(list) > 0 {
+		if len(list) > 0 || d.matchesProgram(word) {
 			return list, nil
 		}
 		return nil, errors.New(word + ": matches no instance")

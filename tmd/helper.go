@@ -63,7 +63,7 @@ func (d *daemon) addProgram(c *config.Program) []*instance {
 			in = d.newInstance(conf.Name, c.Name)
 			fresh = append(fresh, in)
 		}
-		in.conf = conf
+		in.configure(conf)
 		p.instances = append(p.instances, in)
 	}
 	return fresh

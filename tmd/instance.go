@@ -47,6 +47,12 @@ type program struct {
 	instances []*instance
 }
 
+// configure gives it its part of a file.
+func (in *instance) configure(conf *config.Instance) {
+	in.conf = conf
+	in.writers(false)
+}
+
 // state is the instance's state in capitals.
 func (in *instance) state() string {
 	if in.status.State == "" {

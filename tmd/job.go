@@ -131,7 +131,7 @@ func (j *job) wait() {
 	switch {
 	case j.err != "":
 		j.req.Err(proto.State, j.err)
-	case j.failed == j.total:
+	case j.failed > 0 && j.failed == j.total:
 		j.req.Err(proto.State, count(j.failed, "instance")+" failed")
 	case j.failed > 0:
 		j.req.Err(proto.Some, count(j.failed, "instance")+" of "+itoa(j.total)+" failed")

@@ -40,6 +40,7 @@ func (d *daemon) startLog(conf *config.Log) {
 		d.logs[conf.File] = l
 	default:
 		l.conf = *conf
+		l.stopped = nil // wanted again before it had gone
 		l.change(logArgs(conf))
 	}
 }
@@ -80,8 +81,9 @@ func (d *daemon) logUnused() {
 	}
 	for file, l := range d.logs {
 		if !used[file] && l.stopped == nil {
-			delete(d.logs, file)
-			l.finish(func() {})
+			// It stays known while it goes: another for the same file must
+			// not take over the FIFO that it is about to remove.
+			l.finish(func() { delete(d.logs, file) })
 		}
 	}
 }

@@ -257,7 +257,7 @@ func (d *daemon) enterPrograms(file *config.File) {
 		d.listed = append(d.listed, p)
 		for _, conf := range c.Instances {
 			if in := d.instances[conf.Name]; in != nil && !in.removing {
-				in.conf = conf
+				in.configure(conf)
 				p.instances = append(p.instances, in)
 			}
 		}
@@ -269,7 +269,7 @@ func (d *daemon) enterPrograms(file *config.File) {
 func (d *daemon) add(conf *config.Instance) *instance {
 	old := d.instances[conf.Name]
 	in := d.newInstance(conf.Name, conf.Program)
-	in.conf = conf
+	in.configure(conf)
 	p := d.programs[conf.Program]
 	p.instances = append(p.instances, in)
 	if old != nil {
@@ -285,7 +285,6 @@ func (d *daemon) add(conf *config.Instance) *instance {
 // restarts the program where that takes it.
 func (d *daemon) bringUpToDate(in *instance) {
 	s := step{name: in.name, in: in, conf: in.conf, changes: config.Diff(configKeys(in.keys), in.conf.Keys)}
-	in.writers(false)
 	if len(s.changes) == 0 {
 		return
 	}

@@ -3,12 +3,11 @@ package main
 import (
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"taskmaster/lib/die"
 	"taskmaster/lib/proto"
+	"taskmaster/lib/signame"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +26,7 @@ func (d *daemon) listenSignals() {
 
 // signalled runs beside the loop, which a reload may take its time to.
 func (d *daemon) signalled(sig syscall.Signal) {
-	name := strings.TrimPrefix(unix.SignalName(sig), "SIG")
+	name := signame.Of(sig)
 	switch sig {
 	case unix.SIGHUP:
 		go d.reload(name, func(string) {})
@@ -71,15 +70,4 @@ func doUpgrade(d *daemon, r *proto.Request) {
 		return
 	}
 	r.OK("upgrading")
-}
-
-// parseSignal reads a signal name, with or without SIG in either case, or
-// number.
-func parseSignal(text string) (int, bool) {
-	if n, err := strconv.Atoi(text); err == nil {
-		return n, n > 0 && n <= 64
-	}
-	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
-	sig := unix.SignalNum("SIG" + name)
-	return int(sig), sig != 0
 }

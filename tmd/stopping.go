@@ -39,7 +39,7 @@ func (d *daemon) stopNext(in *instance) {
 	}
 	var over []*descent
 	d.descents = slices.DeleteFunc(d.descents, func(s *descent) bool {
-		if in != nil && s.sent[in] && d.down(in) {
+		if in != nil && (s.sent[in] || s.waiting[in]) && d.down(in) {
 			delete(s.sent, in)
 			if len(s.waiting) > 0 {
 				d.descend(s)
@@ -197,10 +197,8 @@ func (d *daemon) ifEmpty() {
 		}
 	}
 	for _, l := range d.logs {
-		if l.stopped == nil {
-			rest++
-			l.finish(ended)
-		}
+		rest++
+		l.finish(ended)
 	}
 	if d.mail != nil {
 		rest++

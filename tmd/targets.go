@@ -26,6 +26,28 @@ func (d *daemon) sorted(pick func(*instance) bool) []*instance {
 	return list
 }
 
+// matchesProgram reports whether a glob names a program, which may have no
+// instances.
+func (d *daemon) matchesProgram(glob string) bool {
+	for name := range d.programs {
+		if globs(glob, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// names reports whether one of the targets names the program; none at all
+// name every one.
+func names(targets []string, program string) bool {
+	for _, word := range targets {
+		if word == "all" || word == program || globs(word, program) {
+			return true
+		}
+	}
+	return len(targets) == 0
+}
+
 func (d *daemon) nearestName(word string) string {
 	var names []string
 	for name := range d.programs {

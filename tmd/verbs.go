@@ -11,6 +11,7 @@ import (
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
 	"taskmaster/lib/quantity"
+	"taskmaster/lib/signame"
 	"taskmaster/lib/statedir"
 )
 
@@ -20,9 +21,7 @@ func doStatus(d *daemon, r *proto.Request) {
 		for _, in := range list {
 			lines = append(lines, in.statusLine())
 		}
-		if len(r.Args) == 0 || r.Args[0] == "all" {
-			lines = append(lines, d.emptyPrograms()...)
-		}
+		lines = append(lines, d.emptyPrograms(r.Args)...)
 	})
 	if !ok {
 		return
@@ -42,11 +41,11 @@ func (in *instance) statusLine() string {
 	return e.String()
 }
 
-// emptyPrograms are those with numprocs 0: one line each.
-func (d *daemon) emptyPrograms() []string {
+// emptyPrograms are those with numprocs 0 among the targets: one line each.
+func (d *daemon) emptyPrograms(targets []string) []string {
 	var lines []string
 	for _, p := range d.listed {
-		if p.conf != nil && p.conf.Numprocs == 0 {
+		if p.conf != nil && p.conf.Numprocs == 0 && names(targets, p.conf.Name) {
 			e := event.New(time.Now(), p.conf.Name, "stopped", "pid", "0", "uptime", "0", "restarts", "0", "detail", "numprocs is 0")
 			lines = append(lines, e.String())
 		}
@@ -239,7 +238,7 @@ func doSignal(d *daemon, r *proto.Request) {
 		r.Err(proto.Bad, "signal: SIG TARGET ...")
 		return
 	}
-	sig, ok := parseSignal(r.Args[0])
+	sig, ok := signame.Parse(r.Args[0])
 	if !ok {
 		r.Err(proto.Bad, "signal: "+r.Args[0]+": no such signal")
 		return
@@ -258,7 +257,7 @@ func doSignal(d *daemon, r *proto.Request) {
 				lines = append(lines, in.name+" fail "+line.Encode("not running"))
 				continue
 			}
-			in.tell("signal", itoa(sig))
+			in.tell("signal", itoa(int(sig)))
 			lines = append(lines, in.name+" ok")
 		}
 	})
