@@ -96,6 +96,7 @@ func (d *daemon) run() int {
 	d.events = openEvents(d)
 	d.startLogs(d.file)
 	d.openEventLog()
+	defer unblockStderr()()
 	d.tell("started", "pid", itoa(os.Getpid()), "version", version)
 	d.warnLimits(d.file)
 	d.startMail(d.file.Settings.Mail)

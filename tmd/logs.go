@@ -177,11 +177,11 @@ func (d *daemon) startMail(conf *config.Mail) {
 	switch {
 	case conf == nil && d.mail == nil:
 	case conf == nil:
-		d.mail.finish(func() {})
-		d.mail = nil
+		d.mail.finish(func() { d.mail = nil })
 	case d.mail == nil:
 		d.mail = &mailer{companion: d.newCompanion(string(d.dir)+"/mail", 0o600, d.mailArgs(conf)), d: d}
 	default:
+		d.mail.stopped = nil // wanted again before it had gone
 		d.mail.change(d.mailArgs(conf))
 	}
 }

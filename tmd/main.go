@@ -104,7 +104,7 @@ func count(n int, what string) string {
 }
 
 // sayLine writes a line that has its own form, `file:line:col: message`.
-func sayLine(text string) { os.Stderr.WriteString(text + "\n") }
+func sayLine(text string) { unix.Write(die.Stderr, []byte(text+"\n")) }
 
 // stateDir is where the state directory is to be: -d, the file, the default.
 func stateDir(o options, file *config.File) string {

@@ -16,7 +16,6 @@ import (
 func (d *daemon) listenSignals() {
 	told := make(chan os.Signal, 8)
 	signal.Notify(told, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
-	signal.Ignore(unix.SIGPIPE)
 	go func() {
 		for sig := range told {
 			d.signalled(sig.(syscall.Signal))

@@ -36,9 +36,9 @@ const (
 // looks after as well: "tmsupervise web:0". main sets it before anything else.
 var Name = "taskmaster"
 
-// Stderr is the file descriptor that messages are written to. A tool whose
-// standard error may be a broken pipe moves it away from 2, since the Go
-// runtime ends a program that gets EPIPE on 1 or 2.
+// Stderr is the file descriptor that warnings are written to. A tool that must
+// not wait for whoever reads its standard error puts something in between. A
+// last word, before an exit, always goes to 2.
 var Stderr = 2
 
 var exit = os.Exit // replaced by the tests
@@ -46,6 +46,7 @@ var exit = os.Exit // replaced by the tests
 // Fatal says "NAME: fatal: WHAT: why" and exits with code. A nil why leaves
 // out the reason.
 func Fatal(code int, what string, why error) {
+	Stderr = 2
 	say("fatal: ", what, why)
 	exit(code)
 }
@@ -73,6 +74,7 @@ func OnPanic() {
 	if r == nil {
 		return
 	}
+	Stderr = 2
 	say("fatal: ", "bug, please report it: "+panicText(r), nil)
 	stack := make([]byte, 16<<10)
 	write(stack[:runtime.Stack(stack, false)])
