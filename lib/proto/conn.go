@@ -208,9 +208,12 @@ func (c *conn) enqueue(r *Request) {
 	}
 }
 
-// handleAll handles requests, beginning with r, until there are none.
+// handleAll handles requests, beginning with r, until there are none. None is
+// begun while the client leaves too much unread: even the shortest replies
+// would add up.
 func (c *conn) handleAll(r *Request) {
 	for r != nil {
+		c.out.awaitRoom()
 		c.handle(r)
 		c.mu.Lock()
 		c.requests = c.requests[1:]

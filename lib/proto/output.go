@@ -36,16 +36,23 @@ func newOutput(client net.Conn, stall time.Duration, broken func()) *output {
 
 // answer queues a line of the reply to r, and waits for room first.
 func (o *output) answer(r *Request, text string) bool {
+	o.awaitRoom()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.pending) >= MaxQueued && !o.failed {
-		o.changed.Wait()
-	}
 	if r.answered || o.failed {
 		return false
 	}
 	o.queue(text)
 	return true
+}
+
+// awaitRoom waits while the queue is full.
+func (o *output) awaitRoom() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.pending) >= MaxQueued && !o.failed {
+		o.changed.Wait()
+	}
 }
 
 // event queues a line unless the queue is full.
@@ -64,7 +71,7 @@ func (o *output) event(r *Request, text string) bool {
 }
 
 // end queues the last line of the reply to r. It does not wait: there is one
-// such line for each request, and requests are read no faster than answered.
+// such line for each request, and the next is not begun without room.
 func (o *output) end(r *Request, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 	"taskmaster/lib/die"
 )
 
-// A Server speaks the protocol with many clients. All fields are set before
-// Serve is called and not changed later; the functions may be called from
-// several goroutines at once.
+// A Server speaks the protocol with many clients. All fields but Denied are
+// needed; they are set before Serve is called and not changed later. The
+// functions are called from several goroutines at once.
 type Server struct {
 	Auth     func() string             // "secret" or "none", asked for each client
 	Secret   func() string             // its 64 hex digits, asked at each proof; "" lets nobody in
@@ -192,6 +192,10 @@ func (s *Server) stopWaiting(c *conn) {
 	}
 }
 
+// maxRefusals is how many addresses are remembered; beyond it the same one may
+// be told twice in a second.
+const maxRefusals = 1000
+
 // denied tells tmd who was not let in, at most once a second per address.
 func (s *Server) denied(peer, reason string) {
 	host, _, err := net.SplitHostPort(peer)
@@ -202,11 +206,8 @@ func (s *Server) denied(peer, reason string) {
 	s.mu.Lock()
 	recent := now.Sub(s.refusals[host]) < time.Second
 	if !recent {
-		// Addresses of long ago go, so that the map stays small.
-		for other, at := range s.refusals {
-			if now.Sub(at) >= time.Second {
-				delete(s.refusals, other)
-			}
+		if len(s.refusals) >= maxRefusals {
+			clear(s.refusals)
 		}
 		s.refusals[host] = now
 	}

@@ -242,6 +242,43 @@ func TestStalledReader(t *testing.T) {
 	awaitCount(t, s, 0)
 }
 
+// TestUnreadReplies sends requests without end and reads no reply. Even the
+// shortest of them do not add up.
+func TestUnreadReplies(t *testing.T) {
+	t.Parallel()
+	addr, s := serve(t, echo, func(s *Server) { s.writeTimeout = 500 * time.Millisecond })
+	c := dialRaw(t, addr)
+	c.login(testSecret)
+	go func() {
+		many := []byte(strings.Repeat("\n", 1<<16))
+		for {
+			if _, err := c.Write(many); err != nil {
+				return
+			}
+		}
+	}()
+	var out *output
+	s.mu.Lock()
+	for client := range s.clients {
+		out = client.out
+	}
+	s.mu.Unlock()
+	most, gone := 0, false
+	deadline := time.Now().Add(limit)
+	for !gone {
+		out.mu.Lock()
+		most, gone = max(most, len(out.pending)), out.failed
+		out.mu.Unlock()
+		if time.Now().After(deadline) {
+			t.Fatal("still taken for a client that reads")
+		}
+		runtime.Gosched()
+	}
+	if most > MaxQueued+1000 {
+		t.Errorf("%d bytes were kept for it", most)
+	}
+}
+
 // TestClose ends the service in order: what streams gets its last line.
 func TestClose(t *testing.T) {
 	t.Parallel()
