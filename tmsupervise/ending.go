@@ -92,7 +92,11 @@ func (m *machine) why() string {
 		text = "exited " + code
 	}
 	text += " and left " + processes(m.remains) + ": killed"
-	if m.end.clean() {
+	switch {
+	case !m.end.clean():
+	case m.spec.Background == spec.Follow:
+		text += "; to be followed it must leave one child"
+	default:
 		text += "; run it in the foreground or set background: follow"
 	}
 	return text

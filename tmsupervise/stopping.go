@@ -111,6 +111,9 @@ func killRest(m *machine) {
 }
 
 func killAgain(m *machine) {
+	if m.due == 0 {
+		m.detail = "" // that it is stuck is to be seen anew
+	}
 	m.killed = false
 	killRest(m)
 }
