@@ -90,8 +90,9 @@ func (d *daemon) attachStrays() {
 	}
 }
 
-// takeOn finds the helper of an instance or starts one. An existing one is
-// then brought to the present configuration, as a reload does it.
+// takeOn finds the helper of an instance or starts one. What an earlier tmd
+// left is brought to the present configuration as a reload does it, whether
+// its helper lives or not.
 func (d *daemon) takeOn(in *instance) {
 	if err := in.run.Create(); err != nil {
 		die.Warn("unable to make "+string(in.run), err)
@@ -99,24 +100,17 @@ func (d *daemon) takeOn(in *instance) {
 	d.refreshQuietly(in)
 	known := d.readKeys(in)
 	in.openControl()
-	if d.findHelper(in) || in.status.PID != 0 || in.status.Since != 0 {
-		// Something runs from the spec on disk; the new one must not
-		// replace it before what differs is known.
-		if in.conf != nil && !known {
-			d.replaceSpec(in)
-		}
-		if in.helper.pid == 0 {
-			d.startHelper(in)
-		}
-		if in.conf != nil && known {
-			d.bringUpToDate(in)
-		}
-		return
-	}
-	if in.conf != nil {
+	alive := d.findHelper(in)
+	switch {
+	case in.conf == nil:
+	case known && in.status.State != "":
+		d.bringUpToDate(in)
+	default:
 		d.replaceSpec(in)
 	}
-	d.startHelper(in)
+	if !alive {
+		d.startHelper(in)
+	}
 }
 
 func (d *daemon) replaceSpec(in *instance) bool {

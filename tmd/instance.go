@@ -32,6 +32,7 @@ type instance struct {
 	seq       int    // of the last command sent
 	unheeded  string // that command, until a status shows its number
 	queue     []byte // commands that the FIFO had no room for
+	outdated  bool   // the helper has not been given the present configuration yet
 	removing  bool   // its helper was told to end, for good
 	heldBy    string // why it is not started yet: "waiting for db:0 (BACKOFF)"
 	jobs      map[*job]bool
@@ -173,6 +174,10 @@ func (in *instance) take(status statedir.Status) {
 
 // statusChanged is the one place that everything waiting for a state hangs on.
 func (d *daemon) statusChanged(in *instance) {
+	if in.outdated && in.conf != nil && in.status.Since == 0 {
+		in.outdated = false
+		d.bringUpToDate(in)
+	}
 	d.startNext(in)
 	d.stopNext(in)
 	for j := range in.jobs {

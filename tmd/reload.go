@@ -288,6 +288,12 @@ func (d *daemon) bringUpToDate(in *instance) {
 	if len(s.changes) == 0 {
 		return
 	}
+	if in.status.Since != 0 && in.status.PID == 0 {
+		// A helper that has yet to find its program looks for that of the
+		// spec it was started from; the new one must wait.
+		in.outdated = true
+		return
+	}
 	if !d.replaceSpec(in) {
 		return
 	}

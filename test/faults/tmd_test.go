@@ -1,0 +1,143 @@
+package faults
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"taskmaster/test/tmtest"
+)
+
+// TestKillTmd: nothing but the next tmd notices that one was killed.
+func TestKillTmd(t *testing.T) {
+	r := newRig(t, `
+programs:
+  talk: {cmd: TEMPER -every 2ms, numprocs: 2, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
+  down: {cmd: TEMPER, starttime: 0.1}
+  late: {cmd: TEMPER, autostart: false}
+  gone: {cmd: TEMPER, starttime: 0.1, autorestart: always}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "talk:0", "talk:1", "down:0", "gone:0")
+	r.OK("stop", "down")
+	r.OK("restart", "talk:1")
+	kill(t, r.PID("talk:0"))
+	r.until(func() bool { return r.lives("talk:0") == 2 }, "talk:0 lives again")
+	r.Await("RUNNING", "talk:0", "talk:1")
+	was := map[string]running{"talk:0": r.running("talk:0"), "talk:1": r.running("talk:1")}
+	helpers := map[string]int{"talk:0": r.helper("talk:0"), "talk:1": r.helper("talk:1"), "down:0": r.helper("down:0")}
+	writer := r.Children("tmlog")
+
+	d.Kill()
+	crashed := r.running("gone:0")
+	kill(t, crashed.pid)
+	r.until(func() bool { return r.lives("gone:0") == 2 }, "its helper restarts gone:0 without tmd")
+	r.Await("RUNNING", "gone:0")
+	r.moreLines("talk:0")
+
+	d = r.Start()
+	for name, p := range was {
+		r.same(name, p)
+	}
+	for name, pid := range helpers {
+		if now := r.helper(name); now != pid {
+			t.Errorf("the helper of %s was %d and is %d", name, pid, now)
+		}
+	}
+	if now := r.Children("tmlog"); len(now) != len(writer) {
+		t.Errorf("tmlogs were %v and are %v", writer, now)
+	}
+	status := r.Ctl("status", "-p").Stdout
+	for _, pattern := range []string{`(?m)^talk:0\tRUNNING\t\d+\t[\d.]+\t1\t`, `(?m)^talk:1\tRUNNING\t\d+\t[\d.]+\t0\t`,
+		`(?m)^down:0\tSTOPPED`, `(?m)^late:0\tSTOPPED`, `(?m)^gone:0\tRUNNING\t\d+\t[\d.]+\t1\t`} {
+		if !regexp.MustCompile(pattern).MatchString(status) {
+			t.Errorf("status has no %s:\n%s", pattern, status)
+		}
+	}
+	// What happened in the gap was waiting in the FIFO.
+	r.AwaitLog(`gone:0 exited pid=` + itoa(crashed.pid) + ` signal=KILL`)
+	r.AwaitLog(`gone:0 running pid=` + itoa(r.PID("gone:0")))
+	d.Stop()
+	r.whole("talk:0", r.Dir+"/talk.log")
+	r.whole("talk:1", r.Dir+"/talk.log")
+}
+
+// TestChangedInTheGap: a configuration that was changed while no tmd ran is
+// applied as a reload would.
+func TestChangedInTheGap(t *testing.T) {
+	r := newRig(t, `
+programs:
+  same: {cmd: TEMPER, starttime: 0.1}
+  soft: {cmd: TEMPER, starttime: 0.1, stoptime: 10}
+  hard: {cmd: TEMPER -code 1, starttime: 0.1}
+  less: {cmd: TEMPER, starttime: 0.1, numprocs: 3}
+  gone: {cmd: TEMPER, starttime: 0.1}
+  dead: {cmd: HERE/none, startretries: 0}
+  held: {cmd: TEMPER -code 3, starttime: 0.1}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "same:0", "soft:0", "hard:0", "less:0", "less:2", "gone:0", "held:0")
+	r.Await("FATAL", "dead:0")
+	r.OK("stop", "held")
+	same, soft, hard, less := r.running("same:0"), r.running("soft:0"), r.running("hard:0"), r.running("less:0")
+	d.Kill()
+	// A helper that is dead as well makes no difference.
+	kill(t, r.helper("dead:0"), r.helper("soft:0"))
+	r.write(`
+programs:
+  same: {cmd: TEMPER, starttime: 0.1}
+  soft: {cmd: TEMPER, starttime: 0.1, stoptime: 5}
+  hard: {cmd: TEMPER -code 2, starttime: 0.1}
+  less: {cmd: TEMPER, starttime: 0.1, numprocs: 1}
+  dead: {cmd: TEMPER, startretries: 0, starttime: 0.1}
+  held: {cmd: TEMPER -code 4, starttime: 0.1}
+  more: {cmd: TEMPER, starttime: 0.1}
+`)
+	d = r.Start()
+	r.OK("wait", "-t", "60", "more", "running")
+	r.until(func() bool { return r.lives("hard:0") == 2 }, "hard:0 is started anew")
+	r.OK("wait", "-t", "60", "hard", "running")
+	r.OK("wait", "-t", "60", "dead", "running")
+	r.same("same:0", same)
+	r.same("soft:0", soft)
+	r.same("less:0", less)
+	if hard.alive() {
+		t.Error("hard:0 runs on with its old command line")
+	}
+	r.until(func() bool { return !strings.Contains(strings.Join(r.stateFiles(), "\n"), "run/gone:0") }, "gone:0 is removed")
+	r.until(func() bool { return !strings.Contains(strings.Join(r.stateFiles(), "\n"), "run/less:1") }, "less:1 is removed")
+	if state := r.Status("held:0").State; state != "STOPPED" {
+		t.Errorf("held:0, stopped by hand, is %s", state)
+	}
+	if text := r.OK("show", "soft:0"); !strings.Contains(text, "stoptime") {
+		t.Errorf("show soft:0: %s", text)
+	}
+	d.Stop()
+}
+
+// TestKilledBetweenForkAndRecord: a tmd that is killed while it starts up and
+// shuts down again and again leaves nobody behind that the next does not find.
+func TestKillTmdEverywhere(t *testing.T) {
+	r := newRig(t, `
+programs:
+  many: {cmd: TEMPER -every 20ms, numprocs: 5, starttime: 0, stdout: {file: "HERE/many.log"}}
+`)
+	for range 10 {
+		d := r.launch()
+		random := r.said("many:0") // some progress of the world is the clock
+		r.until(func() bool { return r.said("many:0") != random || d.Ended() }, "many:0 writes")
+		d.Kill()
+	}
+	d := r.Start()
+	r.OK("wait", "-t", "60", "many", "running")
+	if n := len(r.Children("tmlog")); n != 2 {
+		t.Errorf("%d tmlogs run:\n%s", n, tmtest.Describe(r.Children("tmlog")))
+	}
+	d.Stop()
+	for _, name := range []string{"many:0", "many:4"} {
+		if n := r.lives(name); n != 1 {
+			t.Errorf("%s was started %d times", name, n)
+		}
+		r.whole(name, r.Dir+"/many.log")
+	}
+}
