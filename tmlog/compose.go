@@ -62,7 +62,7 @@ func (c *composer) compose(data []byte, file *current, complete func() bool, see
 		case end == 0 && len(c.selects) > 0 && !complete():
 			b.next = more
 			continue
-		case !c.selects.keeps(bytes.TrimSuffix(line, newline)):
+		case len(c.selects) > 0 && !c.selects.keeps(bytes.TrimSuffix(line, newline)):
 			if end == 0 {
 				b.ending = dropped
 			}

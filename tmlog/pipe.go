@@ -99,9 +99,10 @@ func (p *pipe) spliceTo(file int, offset int64, max int) (int, error) {
 	return int(n), nil
 }
 
-// enlarge makes the pipe bigger once, after it was found full.
+// enlarge makes the pipe bigger once, after it was found full: its pages are
+// used to more than a half, whatever the pieces that were written.
 func (p *pipe) enlarge(found int64) {
-	if found >= chunk && !p.big {
+	if found > chunk/2 && !p.big {
 		p.big = true
 		unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, bigPipe)
 	}
