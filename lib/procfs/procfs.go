@@ -49,6 +49,11 @@ func ReadFile(path string, max int) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
+	return ReadOpen(fd, max)
+}
+
+// ReadOpen is ReadFile of an open file.
+func ReadOpen(fd, max int) ([]byte, error) {
 	buf := make([]byte, 0, min(max, sizeOf(fd)))
 	for len(buf) < max {
 		if len(buf) == cap(buf) {

@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 
+	"taskmaster/lib/procfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -229,10 +231,10 @@ func Replace(path string, content []byte) error {
 // Publish writes a file as Replace does, but without needing space for it
 // after the first time: the old file is kept as path.new, written over, and
 // exchanged with path (renameat2(2) with RENAME_EXCHANGE). So a full disk
-// does not keep a helper from saying what it does.
+// does not keep a helper from saying what it does. Readers use ReadPublished.
 func Publish(path string, content []byte) error {
 	fresh := path + ".new"
-	fd, err := open(fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+	fd, err := openUnread(fresh)
 	if err != nil {
 		return err
 	}
@@ -251,6 +253,50 @@ func Publish(path string, content []byte) error {
 		err = unix.Rename(fresh, path)
 	}
 	return err
+}
+
+// openUnread opens the file to write over. It was path a moment ago: while a
+// reader still holds it (flock(2)), another file takes its place.
+func openUnread(fresh string) (fd int, err error) {
+	for {
+		fd, err = open(fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return -1, err
+		}
+		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return fd, nil
+		}
+		unix.Close(fd)
+		if err != unix.EWOULDBLOCK && err != unix.EINTR {
+			return -1, err
+		}
+		if err := unix.Unlink(fresh); err != nil && err != unix.ENOENT {
+			return -1, err
+		}
+	}
+}
+
+// ReadPublished reads a file that Publish writes, at most max bytes, as it was
+// at one moment.
+func ReadPublished(path string, max int) ([]byte, error) {
+	for {
+		fd, err := open(path, unix.O_RDONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
+		if err == nil {
+			text, err := procfs.ReadOpen(fd, max)
+			unix.Close(fd)
+			return text, err
+		}
+		unix.Close(fd)
+		if err != unix.EWOULDBLOCK && err != unix.EINTR {
+			return nil, err
+		}
+		// It has been exchanged and is being written over: path is another.
+	}
 }
 
 // WriteAll writes all of content, whatever write(2) takes at once.

@@ -5,7 +5,6 @@ import (
 
 	"taskmaster/lib/event"
 	"taskmaster/lib/line"
-	"taskmaster/lib/procfs"
 )
 
 // Wishes, as a status file tells them.
@@ -129,7 +128,7 @@ func ParseStatus(text []byte) (Status, error) {
 // ReadStatus reads the instance's status file. ENOENT says that it never had
 // one.
 func (r Run) ReadStatus() (Status, error) {
-	text, err := procfs.ReadFile(r.Status(), 1<<16)
+	text, err := ReadPublished(r.Status(), 1<<16)
 	if err != nil {
 		return Status{}, err
 	}
