@@ -40,10 +40,21 @@ staticcheck:
 manlint:
 	@sh test/manlint.sh
 
+# lint is what needs no test to run: style, suspicious code, and known
+# vulnerabilities where the database of govulncheck can be reached.
+lint: vet staticcheck
+	@sh test/security/govulncheck.sh
+
+# fuzz gives each fuzz target FUZZTIME; `make fuzz FUZZ=lib/proto` only some.
+FUZZTIME = 30s
+FUZZ     = .
+fuzz:
+	@sh test/security/fuzz.sh $(FUZZTIME) '$(FUZZ)'
+
 # bench measures taskmaster beside its peers; RESULTS.md has what came of it.
 bench: all
 	$(GO) build -o bin/bench ./test/bench
 	bin/bench $(BENCHFLAGS)
 
-.PHONY: bench
+.PHONY: bench lint fuzz
 .PHONY: all run vet test staticcheck manlint FORCE
