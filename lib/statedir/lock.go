@@ -65,7 +65,8 @@ func sign(fd int) error {
 
 // Holder returns the pid of the process that holds a lock file, 0 when nobody
 // does. A holder that has not written its pid yet, and a fork of a dead one
-// that has not reached its exec, is -1: ask again.
+// (waited for or not) that has not reached its exec, is -1: ask again, or wait
+// by WaitLock.
 func Holder(path string) (pid int, err error) {
 	fd, err := open(path, unix.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err == unix.ENOENT {
@@ -83,7 +84,10 @@ func Holder(path string) (pid int, err error) {
 		return 0, err
 	}
 	pid, err = strconv.Atoi(string(bytes.TrimSpace(text)))
-	if err != nil || pid <= 0 || !procfs.Exists(pid) {
+	if err != nil || pid <= 0 {
+		return -1, nil
+	}
+	if s, err := procfs.ReadStat(pid); err != nil || s.Dead() {
 		return -1, nil
 	}
 	return pid, nil

@@ -150,6 +150,9 @@ func (r Run) Control() string { return string(r) + "/control" }
 // Lock is held by the helper, and holds its pid.
 func (r Run) Lock() string { return string(r) + "/lock" }
 
+// Ready is the FIFO on which a program with `ready: {notify: FD}` says so.
+func (r Run) Ready() string { return string(r) + "/ready" }
+
 // Create makes the instance's directory and its control FIFO where they are
 // missing.
 func (r Run) Create() error {
@@ -161,7 +164,8 @@ func (r Run) Create() error {
 
 // Remove takes the instance's directory away with all that is in it.
 func (r Run) Remove() error {
-	for _, file := range []string{r.Spec(), r.Status(), r.Control(), r.Lock(), r.Spec() + ".new", r.Status() + ".new"} {
+	files := []string{r.Spec(), r.Status(), r.Control(), r.Lock(), r.Ready(), r.Spec() + ".new", r.Status() + ".new"}
+	for _, file := range files {
 		if err := unix.Unlink(file); err != nil && err != unix.ENOENT {
 			return err
 		}
