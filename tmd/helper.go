@@ -37,6 +37,7 @@ func (d *daemon) attach() {
 	var held []*instance
 	for _, in := range fresh {
 		d.takeOn(in)
+		d.minding(in)
 		if in.conf.Autostart && !in.removing && in.status.Wish != statedir.WishUp &&
 			in.status.Wish != statedir.WishDown && in.status.Wish != statedir.WishRestart {
 			held = append(held, in)

@@ -2,55 +2,77 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
+	"taskmaster/lib/config"
 	"taskmaster/lib/event"
 )
 
-// probing is the wait for a program that tmd has to ask whether it is ready.
+// A probing is the wait for a program that tmd has to ask whether it is ready.
+// It is tmd that says when it has waited long enough, so that a program does
+// not fail to start because tmd was away.
 type probing struct {
 	who    process
 	cancel context.CancelFunc
-	timer  *alarm
-	told   string // what the helper was told is still wrong
+	again  *alarm // when it is asked next
+	over   *alarm // when its time is up
+	asking bool
+	answer string // what was wrong when it was last asked, "" before
+	isLate bool   // the answer that is awaited is the last
 }
 
-// checks is the health of a running instance.
-type checks struct {
+// A checking is the health of a running instance.
+type checking struct {
+	conf   *config.Check
 	who    process
 	cancel context.CancelFunc
-	timer  *alarm
+	again  *alarm
 	failed int    // in a row
 	sick   string // what was reported, "" while it is healthy
 }
 
 // minding begins and ends probes and checks as an instance's state asks for
-// it. An instance without any costs two comparisons.
+// it. An instance that has none costs a few comparisons.
 func (d *daemon) minding(in *instance) {
-	if in.conf == nil || in.conf.Ready == nil && in.conf.Check == nil && in.probation == nil && in.checks == nil {
-		return
-	}
 	who := process{in.status.PID, in.status.Start}
-	wantsProbe := in.conf.Ready != nil && isProbed(in.conf.Ready.Kind) && in.state() == "STARTING" &&
-		!in.status.Ready && who.pid != 0
-	if in.probation != nil && (!wantsProbe || in.probation.who != who) {
+	if p := in.probing; p != nil && (!in.wantsProbe() || p.who != who) {
 		d.stopProbing(in)
 	}
-	if wantsProbe && in.probation == nil {
+	if in.probing == nil && in.wantsProbe() {
 		d.startProbing(in, who)
 	}
-	wantsCheck := in.conf.Check != nil && in.up() && who.pid != 0
-	if in.checks != nil && (!wantsCheck || in.checks.who != who) {
+	if c := in.checking; c != nil && (!in.wantsCheck() || c.who != who) {
 		d.stopChecks(in)
 	}
-	if wantsCheck && in.checks == nil {
+	if in.checking == nil && in.wantsCheck() {
 		d.startChecks(in, who)
 	}
 }
 
+func (in *instance) wantsProbe() bool {
+	return in.conf != nil && in.conf.Ready != nil && isProbed(in.conf.Ready.Kind) &&
+		in.state() == "STARTING" && !in.status.Ready && in.status.PID != 0
+}
+
+func (in *instance) wantsCheck() bool {
+	return in.conf != nil && in.conf.Check != nil && in.up() && in.status.PID != 0
+}
+
 func isProbed(kind string) bool { return kind == "tcp" || kind == "http" || kind == "cmd" }
+
+// mindAnew begins again what a reload has changed.
+func (d *daemon) mindAnew(in *instance, changes []config.Change) {
+	for _, c := range changes {
+		switch c.Name {
+		case "ready":
+			d.stopProbing(in)
+		case "check":
+			d.stopChecks(in)
+		}
+	}
+	d.minding(in)
+}
 
 // stopMinding ends both.
 func (d *daemon) stopMinding(in *instance) {
@@ -58,36 +80,58 @@ func (d *daemon) stopMinding(in *instance) {
 	d.stopChecks(in)
 }
 
+// startProbing asks at once. Its time counts from the start of the program;
+// if it was up while no tmd could ask, one answer is still waited for.
 func (d *daemon) startProbing(in *instance, who process) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &probing{who: who, cancel: cancel}
-	in.probation = p
-	d.probe(in, p, ctx)
+	in.probing = p
+	p.over = d.after(in.conf.Ready.Timeout-in.uptime(), func() { d.readyTimeOver(in, p) })
+	d.askReady(ctx, in, p)
 }
 
-func (d *daemon) probe(in *instance, p *probing, ctx context.Context) {
-	d.prober.ask(ctx, in.conf.Ready, in.conf, probeTime, func(err error) {
-		if in.probation != p {
+func (d *daemon) askReady(ctx context.Context, in *instance, p *probing) {
+	p.asking = true
+	d.prober.ask(ctx, forReady, in.conf.Ready, in.conf, min(probeTime, in.conf.Ready.Timeout), func(err error) {
+		if in.probing != p {
 			return
 		}
+		p.asking = false
 		if err == nil {
-			in.tell("ready")
-			d.stopProbing(in)
+			d.cancel(p.over)
+			in.tell("ready", itoa(p.who.pid))
 			return
 		}
-		if text := err.Error(); text != p.told {
-			p.told = text
-			in.tell("pending", text)
+		if text := err.Error(); text != p.answer {
+			p.answer = text
+			in.tell("pending", itoa(p.who.pid), text)
 		}
-		p.timer = d.after(in.conf.Ready.Interval, func() { d.probe(in, p, ctx) })
+		if p.isLate {
+			d.readyTimeOver(in, p)
+			return
+		}
+		p.again = d.after(in.conf.Ready.Interval, func() { d.askReady(ctx, in, p) })
 	})
 }
 
+// readyTimeOver gives the start up, unless its first and only answer is still
+// to come.
+func (d *daemon) readyTimeOver(in *instance, p *probing) {
+	if p.asking && p.answer == "" {
+		p.isLate = true
+		return
+	}
+	d.cancel(p.again)
+	p.cancel()
+	in.tell("late", itoa(p.who.pid), p.answer)
+}
+
 func (d *daemon) stopProbing(in *instance) {
-	if in.probation != nil {
-		in.probation.cancel()
-		d.cancel(in.probation.timer)
-		in.probation = nil
+	if p := in.probing; p != nil {
+		p.cancel()
+		d.cancel(p.again)
+		d.cancel(p.over)
+		in.probing = nil
 	}
 }
 
@@ -95,61 +139,63 @@ func (d *daemon) stopProbing(in *instance) {
 // they make no spikes.
 func (d *daemon) startChecks(in *instance, who process) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &checks{who: who, cancel: cancel}
-	in.checks = c
-	wait := time.Duration(rand.Int64N(int64(in.conf.Check.Interval) + 1))
-	c.timer = d.after(wait, func() { d.check(in, c, ctx) })
+	c := &checking{conf: in.conf.Check, who: who, cancel: cancel}
+	in.checking = c
+	wait := time.Duration(rand.Int64N(int64(c.conf.Interval) + 1))
+	c.again = d.after(wait, func() { d.check(ctx, in, c) })
 }
 
-func (d *daemon) check(in *instance, c *checks, ctx context.Context) {
-	conf := in.conf.Check
-	if conf == nil {
-		return
-	}
-	d.prober.ask(ctx, &conf.Probe, in.conf, conf.Timeout, func(err error) {
-		if in.checks != c {
+func (d *daemon) check(ctx context.Context, in *instance, c *checking) {
+	d.prober.ask(ctx, forCheck, &c.conf.Probe, in.conf, c.conf.Timeout, func(err error) {
+		if in.checking != c {
 			return
 		}
-		c.timer = d.after(conf.Interval, func() { d.check(in, c, ctx) })
-		d.checked(in, c, err)
+		c.again = d.after(c.conf.Interval, func() { d.check(ctx, in, c) })
+		if err == nil {
+			d.checkedWell(in, c)
+		} else {
+			d.checkedBadly(in, c, err)
+		}
 	})
 }
 
-// checked counts one result.
-func (d *daemon) checked(in *instance, c *checks, err error) {
-	conf := in.conf.Check
-	if conf == nil {
-		return
+// checkedWell tells of a recovery, also when a restart brought it.
+func (d *daemon) checkedWell(in *instance, c *checking) {
+	c.failed, c.sick = 0, ""
+	if in.ill {
+		in.ill = false
+		d.tellOf(in, event.Healthy)
 	}
-	if err == nil {
-		c.failed = 0
-		if c.sick != "" {
-			c.sick = ""
-			d.tellOf(in, event.Healthy)
-		}
-		return
-	}
+}
+
+// checkedBadly tells once of so many failures in a row.
+func (d *daemon) checkedBadly(in *instance, c *checking, err error) {
 	c.failed++
-	if c.failed < conf.Failures || c.sick != "" {
+	if c.failed < c.conf.Failures || c.sick != "" {
 		return
 	}
-	c.sick = fmt.Sprintf("%s failed: %s", count(c.failed, "check"), err)
-	d.tellOf(in, event.Unhealthy, "reason", c.sick)
-	if conf.Action == "restart" {
-		in.tell("sick", "unhealthy: "+c.sick)
+	c.sick = count(c.failed, "check") + " failed: " + err.Error()
+	in.ill = true
+	d.tellOf(in, event.Unhealthy, "reason", c.sick, "action", c.conf.Action)
+	if c.conf.Action == "restart" {
+		in.tell("sick", itoa(c.who.pid), "unhealthy: "+c.sick)
+	}
+}
+
+func (d *daemon) stopChecks(in *instance) {
+	if c := in.checking; c != nil {
+		c.cancel()
+		d.cancel(c.again)
+		in.checking = nil
 	}
 }
 
 // tellOf makes an event of an instance that tmd, not its helper, knows of.
 func (d *daemon) tellOf(in *instance, kind string, keyValues ...string) {
 	e := event.New(time.Now(), in.name, kind, keyValues...)
-	d.publish(e, e.Append(nil))
-}
-
-func (d *daemon) stopChecks(in *instance) {
-	if in.checks != nil {
-		in.checks.cancel()
-		d.cancel(in.checks.timer)
-		in.checks = nil
+	text := e.Append(nil)
+	d.publish(e, text)
+	for j := range in.jobs {
+		j.hear(in, e, text)
 	}
 }

@@ -298,6 +298,7 @@ func (d *daemon) bringUpToDate(in *instance) {
 		return
 	}
 	in.tell("reload")
+	d.mindAnew(in, s.changes)
 	if !s.restarts() {
 		return
 	}

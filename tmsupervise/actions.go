@@ -64,12 +64,13 @@ func (m *machine) run(cause string) {
 }
 
 // startDeadline is when STARTING ends by itself: in RUNNING after starttime,
-// or in a failed start when it is not ready in time; 0 for never.
+// or in a failed start when it is not ready in time; 0 for never. What tmd
+// probes has all the time that tmd is away: tmd says when it is late.
 func (m *machine) startDeadline() time.Duration {
 	switch {
 	case m.isReady:
 		return m.began + m.spec.StartTime
-	case m.spec.Ready.Timeout > 0:
+	case m.spec.Ready.Kind != spec.Probed && m.spec.Ready.Timeout > 0:
 		return m.began + m.spec.Ready.Timeout
 	}
 	return 0
@@ -77,7 +78,7 @@ func (m *machine) startDeadline() time.Duration {
 
 // settle calls it RUNNING when it need not prove anything any more.
 func settle(m *machine) {
-	if m.isReady && !m.staged && m.began+m.spec.StartTime <= m.now() {
+	if m.isReady && !m.staged && (m.spec.Ready.Kind != "" || m.began+m.spec.StartTime <= m.now()) {
 		m.beRunning()
 	}
 }
@@ -90,19 +91,29 @@ func startTimeOver(m *machine) {
 	case m.isReady:
 		m.beRunning()
 	default:
-		m.blame = "not ready within " + seconds(m.spec.Ready.Timeout)
-		if m.detail != "" {
-			m.blame += ": " + m.detail
-		}
-		m.then, m.unsaid = m.failedStart(), true
-		m.shut(m.blame)
+		beLate(m)
 	}
 }
 
+// beLate ends a program that was not ready in time; its start has failed.
+func beLate(m *machine) {
+	if m.isReady {
+		return
+	}
+	m.blame = "not ready within " + seconds(m.spec.Ready.Timeout)
+	if m.detail != "" {
+		m.blame += ": " + m.detail
+	}
+	m.then, m.unsaid = m.failedStart(), true
+	m.shut(m.blame)
+}
+
+// beReady is the word that STARTING waits for. An exec stage is not the
+// program yet, whatever a probe saw.
 func beReady(m *machine) {
 	if !m.isReady {
 		m.isReady = true
-		m.beRunning()
+		settle(m)
 	}
 }
 
@@ -294,6 +305,12 @@ func (m *machine) beFatal(detail, reason string) {
 // said so.
 func rest(m *machine) {
 	m.wish = statedir.WishDown
+	m.beStopped(false)
+}
+
+// restAwaiting is STOPPED, from such a state, until tmd says start.
+func restAwaiting(m *machine) {
+	m.wish = statedir.WishUp
 	m.beStopped(false)
 }
 

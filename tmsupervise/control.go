@@ -66,16 +66,8 @@ func (h *helper) obey(verb string, args []string) bool {
 		return h.deliver(text)
 	case "reload":
 		h.reload()
-	case "ready":
-		h.step(ready)
-		h.armWatchdog()
-	case "sick":
-		h.makeSick(text, "check", false)
-	case "pending":
-		if h.state == starting && !h.isReady {
-			h.detail = text
-			h.publish()
-		}
+	case "ready", "pending", "late", "sick":
+		return h.probed(verb, args)
 	case "reaped":
 		return h.reapedByTmd(args)
 	default:
@@ -85,7 +77,7 @@ func (h *helper) obey(verb string, args []string) bool {
 }
 
 func wishNamed(verb string) (input, bool) {
-	for _, in := range [...]input{start, stop, restart, finish, kill} {
+	for _, in := range [...]input{start, stop, restart, finish, kill, await} {
 		if verb == in.String() || verb == "exit" && in == finish {
 			return in, true
 		}
@@ -137,6 +129,36 @@ func (h *helper) heed() {
 	}
 }
 
+// probed takes what tmd's probes found of the process that the first argument
+// numbers; one that has ended meanwhile must not speak for its successor.
+func (h *helper) probed(verb string, args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	pid, err := strconv.Atoi(args[0])
+	if err != nil || pid <= 0 {
+		return false
+	}
+	if pid != h.pid {
+		return true
+	}
+	text := strings.Join(args[1:], " ")
+	switch {
+	case verb == "sick":
+		h.makeSick(text, "check", false)
+	case h.state != starting || h.isReady:
+	case verb == "ready":
+		h.step(ready)
+	default:
+		h.detail = text
+		h.publish()
+		if verb == "late" {
+			h.step(late)
+		}
+	}
+	return true
+}
+
 // makeSick ends a program that was given up, by SIGABRT or by its stop signal;
 // cause is that of the start that follows.
 func (h *helper) makeSick(reason, cause string, abort bool) {
@@ -171,13 +193,28 @@ func (h *helper) reload() {
 		die.Warn("unable to reload "+h.dir.Spec(), err)
 		return
 	}
+	before := h.spec.Ready.Kind
 	h.spec = fresh
 	if h.state == starting {
-		h.isReady = h.isReady || h.spec.Ready.Kind == ""
-		h.due = h.startDeadline()
+		if before == "" && h.spec.Ready.Kind == spec.Probed {
+			h.isReady = false
+		}
+		h.waitAsSpecified()
 		h.publish()
 	}
 	h.armWatchdog()
+}
+
+// waitAsSpecified fits STARTING to a spec that may have come after the start
+// of the program. What the program was given no way to say is not waited for.
+func (h *helper) waitAsSpecified() {
+	switch h.spec.Ready.Kind {
+	case "":
+		h.isReady = true
+	case spec.Notify, spec.SdNotify:
+		h.isReady = h.isReady || h.beat.kind != h.spec.Ready.Kind
+	}
+	h.due = h.startDeadline()
 }
 
 func readSpec(path string) (*spec.Spec, error) {

@@ -117,6 +117,7 @@ func (h *helper) publish() {
 // record writes what a later helper needs to find a program whose pid this
 // one did not live to write down.
 func (h *helper) record() error {
+	h.chooseReady()
 	if h.dir == "" {
 		return nil
 	}

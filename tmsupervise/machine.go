@@ -42,10 +42,12 @@ const (
 	restart              // down, then up
 	finish               // down, and the helper with it
 	kill                 // as finish or stop before it, but SIGKILL now
+	await                // someone wants it up, but not before tmd says start
 	died                 // the program has ended and its status is known
 	gone                 // nothing of its tree is left
 	timer                // the deadline has come
 	ready                // it is said to be ready
+	late                 // it was not ready in time
 	sick                 // a health check or the watchdog gave it up
 	execed               // its exec stage has become the program
 	failed               // it could not be executed
@@ -53,8 +55,8 @@ const (
 )
 
 var inputNames = [numInputs]string{
-	start: "start", stop: "stop", restart: "restart", finish: "finish", kill: "kill", died: "died", gone: "gone",
-	timer: "timer", ready: "ready", sick: "sick", execed: "execed", failed: "failed",
+	start: "start", stop: "stop", restart: "restart", finish: "finish", kill: "kill", await: "await", died: "died",
+	gone: "gone", timer: "timer", ready: "ready", late: "late", sick: "sick", execed: "execed", failed: "failed",
 }
 
 func (i input) String() string { return inputNames[i] }
@@ -63,22 +65,22 @@ func (i input) String() string { return inputNames[i] }
 // cell is written, stay where nothing is to be done, and TestTableComplete
 // holds that none is missing.
 var table = [numStates][numInputs]func(*machine){
-	stopped: {start: launch, stop: wishDown, restart: launch, finish: leave, kill: stay,
-		died: stay, gone: stay, timer: stay, ready: stay, sick: stay, execed: stay, failed: stay},
-	starting: {start: wishUp, stop: beginStop, restart: beginRestart, finish: beginLeave, kill: stopNow,
-		died: endedEarly, gone: stay, timer: startTimeOver, ready: beReady, sick: stay, execed: settle, failed: startFailed},
-	running: {start: wishUp, stop: beginStop, restart: beginRestart, finish: beginLeave, kill: stopNow,
-		died: endedLate, gone: stay, timer: stay, ready: stay, sick: beginCure, execed: stay, failed: stay},
-	waiting: {start: launch, stop: rest, restart: launch, finish: leave, kill: rest,
-		died: stay, gone: stay, timer: relaunch, ready: stay, sick: stay, execed: stay, failed: stay},
-	stopping: {start: upAfter, stop: downAfter, restart: upAfter, finish: leaveAfter, kill: killAgain,
-		died: endedByStop, gone: conclude, timer: killRest, ready: stay, sick: stay, execed: stay, failed: endedByStop},
-	sweeping: {start: upAfter, stop: downAfter, restart: upAfter, finish: leaveAfter, kill: killAgain,
-		died: stay, gone: conclude, timer: killRest, ready: stay, sick: stay, execed: stay, failed: stay},
-	exited: {start: launch, stop: rest, restart: launch, finish: leave, kill: stay,
-		died: stay, gone: stay, timer: stay, ready: stay, sick: stay, execed: stay, failed: stay},
-	fatal: {start: launch, stop: rest, restart: launch, finish: leave, kill: stay,
-		died: stay, gone: stay, timer: stay, ready: stay, sick: stay, execed: stay, failed: stay},
+	stopped: {start: launch, stop: wishDown, restart: launch, finish: leave, kill: stay, await: wishUp,
+		died: stay, gone: stay, timer: stay, ready: stay, late: stay, sick: stay, execed: stay, failed: stay},
+	starting: {start: wishUp, stop: beginStop, restart: beginRestart, finish: beginLeave, kill: stopNow, await: beginAwait,
+		died: endedEarly, gone: stay, timer: startTimeOver, ready: beReady, late: beLate, sick: stay, execed: settle, failed: startFailed},
+	running: {start: wishUp, stop: beginStop, restart: beginRestart, finish: beginLeave, kill: stopNow, await: beginAwait,
+		died: endedLate, gone: stay, timer: stay, ready: stay, late: stay, sick: beginCure, execed: stay, failed: stay},
+	waiting: {start: launch, stop: rest, restart: launch, finish: leave, kill: rest, await: restAwaiting,
+		died: stay, gone: stay, timer: relaunch, ready: stay, late: stay, sick: stay, execed: stay, failed: stay},
+	stopping: {start: upAfter, stop: downAfter, restart: upAfter, finish: leaveAfter, kill: killAgain, await: awaitAfter,
+		died: endedByStop, gone: conclude, timer: killRest, ready: stay, late: stay, sick: stay, execed: stay, failed: endedByStop},
+	sweeping: {start: upAfter, stop: downAfter, restart: upAfter, finish: leaveAfter, kill: killAgain, await: awaitAfter,
+		died: stay, gone: conclude, timer: killRest, ready: stay, late: stay, sick: stay, execed: stay, failed: stay},
+	exited: {start: launch, stop: rest, restart: launch, finish: leave, kill: stay, await: restAwaiting,
+		died: stay, gone: stay, timer: stay, ready: stay, late: stay, sick: stay, execed: stay, failed: stay},
+	fatal: {start: launch, stop: rest, restart: launch, finish: leave, kill: stay, await: restAwaiting,
+		died: stay, gone: stay, timer: stay, ready: stay, late: stay, sick: stay, execed: stay, failed: stay},
 }
 
 // An outcome is what follows once the program and its tree are gone. Its

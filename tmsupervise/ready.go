@@ -28,16 +28,23 @@ type readiness struct {
 // ends, and the next helper finds the newline in it.
 func (h *helper) readyFIFO() string { return string(h.dir) + "/ready" }
 
-// openReady makes the way for a program that is about to be started.
-func (h *helper) openReady(files *programFds) *ending {
+// chooseReady forgets the way of the last program and names that of the next,
+// so that the spawn record has the name.
+func (h *helper) chooseReady() {
 	h.closeReady()
 	h.beat.kind = h.spec.Ready.Kind
+	if h.beat.kind == spec.SdNotify {
+		h.beat.name = socketName()
+	}
+}
+
+// openReady makes the way for a program that is about to be started.
+func (h *helper) openReady(files *programFds) *ending {
 	var err error
 	switch h.beat.kind {
 	case spec.Notify:
 		err = h.openNotify(files)
 	case spec.SdNotify:
-		h.beat.name = socketName()
 		err = h.bindNotify()
 	}
 	if err != nil {
@@ -48,19 +55,15 @@ func (h *helper) openReady(files *programFds) *ending {
 }
 
 func (h *helper) openNotify(files *programFds) error {
+	// What an earlier program left running may hold the old one: its newline
+	// must not speak for this program.
+	unix.Unlink(h.readyFIFO())
 	if err := statedir.MakeFIFO(h.readyFIFO(), 0o600); err != nil {
 		return err
 	}
 	fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK)
 	if err != nil {
 		return err
-	}
-	// A newline of an earlier program must not speak for this one.
-	for {
-		var old [512]byte
-		if n, err := unix.Read(fd, old[:]); n <= 0 && err != unix.EINTR {
-			break
-		}
 	}
 	theirs, err := statedir.OpenFIFO(h.readyFIFO(), 0)
 	if err != nil {
@@ -104,17 +107,23 @@ func (h *helper) bindNotify() error {
 // reopenReady takes up the way of an adopted program. What it said while no
 // helper lived is in the FIFO; a datagram is lost.
 func (h *helper) reopenReady() {
-	h.beat.kind = h.spec.Ready.Kind
 	switch {
-	case h.beat.kind == spec.Notify && !h.isReady:
-		if fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK); err == nil {
-			h.beat.fd = fd
+	case h.beat.name != "":
+		h.beat.kind = spec.SdNotify
+		if h.state == starting || h.state == running {
+			h.beat.text, h.detail = h.detail, ""
 		}
-	case h.beat.kind == spec.SdNotify && h.beat.name != "":
 		if err := h.bindNotify(); err != nil {
 			die.Warn("unable to hear the program again", err)
 		}
 		h.armWatchdog()
+	case h.spec.Ready.Kind == spec.Notify && !h.isReady:
+		if fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK); err == nil {
+			h.beat.kind, h.beat.fd = spec.Notify, fd
+		}
+	}
+	if h.state == starting {
+		h.waitAsSpecified()
 	}
 }
 
@@ -155,27 +164,45 @@ func (h *helper) readDatagrams() {
 	var buf [4096]byte // systemd's limit as well
 	var oob [64]byte
 	for h.beat.fd >= 0 {
-		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf[:], oob[:], 0)
+		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
 			return
 		}
-		if flags&unix.MSG_TRUNC == 0 && h.mayNotify(oob[:oobn]) {
+		messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
+		believed := h.mayNotify(messages) && flags&unix.MSG_TRUNC == 0
+		if believed {
 			h.notified(string(buf[:n]))
 		}
+		closeSent(messages)
 	}
 }
 
 // mayNotify believes the program's user and our own.
-func (h *helper) mayNotify(oob []byte) bool {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(messages) == 0 {
-		return false
+func (h *helper) mayNotify(messages []unix.SocketControlMessage) bool {
+	for i := range messages {
+		cred, err := unix.ParseUnixCredentials(&messages[i])
+		if err == nil {
+			return int(cred.Uid) == h.programUID() || int(cred.Uid) == unix.Geteuid()
+		}
 	}
-	cred, err := unix.ParseUnixCredentials(&messages[0])
-	return err == nil && (int(cred.Uid) == h.programUID() || int(cred.Uid) == unix.Geteuid())
+	return false
+}
+
+// closeSent closes descriptors that came along. That of BARRIER=1 tells the
+// sender by its end that all it said before was heard (sd_notify_barrier(3)).
+func closeSent(messages []unix.SocketControlMessage) {
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			continue
+		}
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
 }
 
 // notified obeys one datagram of sd_notify(3).

@@ -25,6 +25,14 @@ func beginRestart(m *machine) {
 	m.shut("")
 }
 
+// beginAwait is the first half of a restart in order: tmd says start when
+// what the program comes after is up again.
+func beginAwait(m *machine) {
+	m.wish = statedir.WishUp
+	m.then = thenStopped
+	m.shut("")
+}
+
 func beginLeave(m *machine) {
 	m.leaving = true
 	m.then = thenStopped
@@ -125,6 +133,11 @@ func upAfter(m *machine) {
 
 func downAfter(m *machine) {
 	m.wish = statedir.WishDown
+	m.then = thenStopped
+}
+
+func awaitAfter(m *machine) {
+	m.wish = statedir.WishUp
 	m.then = thenStopped
 }
 

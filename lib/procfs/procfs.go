@@ -227,12 +227,26 @@ func numbers(dir string) ([]int, error) {
 // /proc/PID/task/TID/children where the kernel has it (CONFIG_PROC_CHILDREN),
 // and otherwise reads the parent of every process once.
 func Descendants(root int) []int {
-	self := unix.Getpid()
-	if _, err := ReadFile(file(self, "task/")+strconv.Itoa(self)+"/children", 1); err == nil {
+	if hasChildrenFiles() {
 		return below(root, children)
 	}
 	byParent := childrenOfAll()
 	return below(root, func(pid int) []int { return byParent[pid] })
+}
+
+// Children returns the processes whose parent pid is, unwaited zombies too.
+func Children(pid int) []int {
+	if hasChildrenFiles() {
+		return children(pid)
+	}
+	return childrenOfAll()[pid]
+}
+
+// hasChildrenFiles reports CONFIG_PROC_CHILDREN.
+func hasChildrenFiles() bool {
+	self := unix.Getpid()
+	_, err := ReadFile(file(self, "task/")+strconv.Itoa(self)+"/children", 1)
+	return err == nil
 }
 
 func below(root int, children func(int) []int) []int {

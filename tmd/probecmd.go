@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"taskmaster/lib/config"
+	"taskmaster/lib/die"
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/signame"
+
+	"golang.org/x/sys/unix"
+)
+
+// probeMark is the variable by which a probe's command and all that it starts
+// are known, whatever session they move to.
+const probeMark = "TM_PROBE"
+
+var lastProbe atomic.Int64
+
+// command runs a command with the program's environment, user and directory;
+// exit code 0 is good. Nothing of it is left when the answer comes.
+func (p *prober) command(ctx context.Context, argv []string, in *config.Instance) error {
+	mark := probeMark + "=" + strconv.FormatInt(lastProbe.Add(1), 10)
+	ended := make(chan unix.WaitStatus, 1)
+	pid := 0
+	var err error
+	p.d.ask(func() {
+		pid, err = p.d.children.fork(argv, p.d.commandAttr(in, mark), func(s unix.WaitStatus) { ended <- s })
+	})
+	if err != nil {
+		return errors.New(die.Reason(err))
+	}
+	select {
+	case status := <-ended:
+		p.endRest(mark)
+		return verdict(status)
+	case <-ctx.Done():
+		p.d.ask(func() { p.d.children.killGroup(pid) })
+	}
+	// What hangs in the kernel may take its time to end; nobody waits for it.
+	go func() {
+		<-ended
+		p.endRest(mark)
+	}()
+	return errTimedOut
+}
+
+func verdict(status unix.WaitStatus) error {
+	switch {
+	case status.Signaled():
+		return errors.New("killed by SIG" + signame.Of(status.Signal()))
+	case status.ExitStatus() != 0:
+		return errors.New("exit " + itoa(status.ExitStatus()))
+	}
+	return nil
+}
+
+// killGroup kills a child that leads its own group, and the group; it runs in
+// the loop. A child that was not waited for keeps its number.
+func (c *children) killGroup(pid int) {
+	if c.ours[pid] != nil {
+		unix.Kill(-pid, unix.SIGKILL)
+	}
+}
+
+// endRest kills what an ended command left behind: as tmd is a subreaper, all
+// of it hangs below tmd. Few commands leave anything, so one look at tmd's
+// children must do for the others.
+func (p *prober) endRest(mark string) {
+	if !slices.ContainsFunc(p.strangers(), func(pid int) bool { return procfs.HasEnv(pid, mark) }) {
+		return
+	}
+	for found := true; found; {
+		found = false
+		pids, _ := procfs.Pids()
+		for _, pid := range pids {
+			s, err := procfs.ReadStat(pid)
+			if err == nil && !s.Dead() && procfs.HasEnv(pid, mark) {
+				found = endProcess(pid, s.Start) || found
+			}
+		}
+	}
+}
+
+// strangers are tmd's children that it did not start.
+func (p *prober) strangers() []int {
+	pids := procfs.Children(os.Getpid())
+	p.d.ask(func() {
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return p.d.children.ours[pid] != nil })
+	})
+	return pids
+}
+
+// endProcess kills a process and waits for its end, but not for ever; it
+// reports whether there is hope.
+func endProcess(pid int, start uint64) bool {
+	fd, err := procfs.OpenPidfd(pid, start)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	procfs.SignalPidfd(fd, unix.SIGKILL)
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Second/time.Millisecond))
+	return n > 0 || err == unix.EINTR
+}
+
+// commandAttr is how a probe's command is started: as the program's user, in
+// its directory, with its environment.
+func (d *daemon) commandAttr(in *config.Instance, mark string) *syscall.ProcAttr {
+	null := uintptr(d.null)
+	attr := &syscall.ProcAttr{
+		Dir: in.WorkingDir, Env: append(d.environment(in), mark), Files: []uintptr{null, null, null},
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	}
+	if u := in.User; u != nil && os.Geteuid() == 0 {
+		c := &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID)}
+		for _, g := range u.Groups {
+			c.Groups = append(c.Groups, uint32(g))
+		}
+		attr.Sys.Credential = c
+	}
+	return attr
+}
