@@ -122,7 +122,7 @@ func (h *helper) stageFailure() *ending {
 	case "open":
 		return logFailure(path, errno)
 	}
-	fail := failure("set "+words[0]+" "+path, errno)
+	fail := failure(strings.TrimSpace("set "+words[0]+" "+path), errno)
 	fail.shortage = false
 	return fail
 }
@@ -138,7 +138,10 @@ func runStage() {
 	}
 	// Out of the way of the descriptor that the program is to find.
 	st := &stage{spec: s}
-	above := max(stageReady, s.Ready.FD) + 1
+	above := stageReady + 1
+	if s.Ready.FD < 64 {
+		above = 64
+	}
 	st.report, err = unix.FcntlInt(stageReport, unix.F_DUPFD_CLOEXEC, above)
 	if err != nil {
 		(&stage{report: stageReport}).fail("spec", err, "")

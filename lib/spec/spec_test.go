@@ -47,6 +47,10 @@ func TestBad(t *testing.T) {
 		{"umask 22", "umask 9", "line 11: umask: malformed value"},
 		{"stopgroup group", "stopgroup all", "stopgroup: malformed value"},
 		{"nice 10", "nice", "nice: malformed value"},
+		{"user 33 44", "user -1 44", "user: malformed value"},
+		{"user 33 44", "user 33 4294967295", "user: malformed value"},
+		{"ready notify 3", "ready notify 2", "ready: malformed value"},
+		{"ready notify 3", "ready notify 1024", "ready: malformed value"},
 		{"cmd /bin/sh", "cmd /bin/%zz", "bad percent-encoding"},
 		{"cmd /bin/sh", "cmd /bin/%00", "cmd: malformed value"},
 	} {

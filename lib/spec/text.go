@@ -245,10 +245,25 @@ func (v *value) all() []string {
 	return append([]string(nil), v.words...)
 }
 
-func (v *value) numbers(from int) []int {
+func (v *value) numbers() []int {
+	var list []int
+	for i := range v.words {
+		list = append(list, v.number(i))
+	}
+	return list
+}
+
+// id refuses -1, in either size, which setresuid(2) takes for "leave it".
+func (v *value) id(i int) int {
+	n, err := strconv.ParseUint(v.word(i), 10, 32)
+	v.bad = v.bad || err != nil || n == 1<<32-1
+	return int(n)
+}
+
+func (v *value) ids(from int) []int {
 	var list []int
 	for i := from; i < len(v.words); i++ {
-		list = append(list, v.number(i))
+		list = append(list, v.id(i))
 	}
 	return list
 }
@@ -261,6 +276,10 @@ func (v *value) output() Output {
 	}
 	return o
 }
+
+// maxReadyFD bounds the descriptor of Notify, below the usual soft limit on
+// open files (1024).
+const maxReadyFD = 1023
 
 // set takes in one line; a key that it does not know changes nothing. It is a switch
 // and not a map of functions, which every helper would build at its start.
@@ -293,7 +312,7 @@ func (s *Spec) setLaunch(key string, v *value) {
 	case "umask":
 		setUmask(s, v)
 	case "user":
-		s.User = &User{v.number(0), v.number(1), v.numbers(2)}
+		s.User = &User{v.id(0), v.id(1), v.ids(2)}
 	case "no_new_privs":
 		s.NoNewPrivs = v.oneOf("true", "false") == "true"
 	case "stdout":
@@ -318,7 +337,7 @@ func (s *Spec) setPolicy(key string, v *value) {
 	case "restart":
 		s.Restart = v.oneOf(Always, Never, Unexpected)
 	case "exitcodes":
-		s.ExitCodes = v.numbers(0)
+		s.ExitCodes = v.numbers()
 	case "starttime":
 		s.StartTime = v.duration(0)
 	case "startretries":
@@ -333,6 +352,7 @@ func (s *Spec) setPolicy(key string, v *value) {
 		s.BackoffFirst, s.BackoffMax = v.duration(0), v.duration(1)
 	case "ready":
 		s.Ready = Ready{v.oneOf(Notify, SdNotify, Probed), v.number(1), v.duration(2)}
+		v.bad = v.bad || s.Ready.Kind == Notify && (s.Ready.FD < 3 || s.Ready.FD > maxReadyFD)
 	case "watchdog":
 		s.Watchdog = v.duration(0)
 	}
