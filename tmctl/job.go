@@ -84,6 +84,9 @@ func (j *job) result(text string) {
 	if died := j.died[name]; died != "" && words == "" {
 		words = died
 	}
+	if outcome == "ok" {
+		j.progress.arrive(name)
+	}
 	last := j.told[name]
 	if outcome == "ok" && last != "" || last == event.Fatal {
 		return

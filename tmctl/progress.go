@@ -66,6 +66,17 @@ func (p *progress) count(e *event.Event) {
 	}
 }
 
+// arrive notes that an instance is where it should be by the daemon's final
+// word, which may come before, or without, the event.
+func (p *progress) arrive(name string) {
+	if p != nil && !p.done[name] {
+		p.done[name] = true
+		p.clear()
+		p.draw()
+		p.session.out.flush()
+	}
+}
+
 // draw shows the line; the cursor stays on it.
 func (p *progress) draw() {
 	if p != nil {
