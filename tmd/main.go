@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const synopsis = "tmd [-c FILE] [-d STATE] [-t] [-V]"
+const synopsis = "tmd [-c FILE] [-d STATE] [-t] [-V] | tmd -import FILE"
 
 // version is set by the Makefile.
 var version = "devel"
@@ -38,6 +38,10 @@ func main() {
 		die.Fatal(die.Temporary, "unable to reset signals", err)
 	}
 	ready := inheritReadiness()
+	if len(os.Args) == 3 && os.Args[1] == "-import" {
+		importSupervisor(os.Args[2])
+		return
+	}
 	given, rest, err := proto.ParseOptions("c:d:tV", os.Args[1:])
 	if err != nil {
 		die.UsageError(err.Error(), synopsis)

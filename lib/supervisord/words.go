@@ -1,0 +1,92 @@
+package supervisord
+
+import (
+	"errors"
+	"strings"
+)
+
+// splitWords splits a command as Python's shlex.split does, which Supervisor
+// uses; ok is false when a quote is never closed.
+func splitWords(text string) (words []string, ok bool) {
+	var word strings.Builder
+	var quote byte
+	in := false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '\\' && quote != '\'' && i+1 < len(text):
+			next := text[i+1]
+			if quote == '"' && next != '"' && next != '\\' {
+				word.WriteByte(c)
+			}
+			word.WriteByte(next)
+			i, in = i+1, true
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteByte(c)
+		case c == '\'' || c == '"':
+			quote, in = c, true
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			if in {
+				words = append(words, word.String())
+				word.Reset()
+				in = false
+			}
+		default:
+			word.WriteByte(c)
+			in = true
+		}
+	}
+	if in {
+		words = append(words, word.String())
+	}
+	return words, quote == 0
+}
+
+var errEnvironment = errors.New(`not of the form KEY="value",KEY2="value2"`)
+
+// parseEnvironment reads the value of an environment= key: KEY="value" with
+// commas between, over several lines if need be.
+func parseEnvironment(text string) (pairs [][2]string, err error) {
+	rest := strings.Trim(text, ", \t\n")
+	for rest != "" {
+		name, after, ok := strings.Cut(rest, "=")
+		name = strings.TrimSpace(name)
+		if !ok || name == "" || strings.ContainsAny(name, ", \t\n\"'") {
+			return nil, errEnvironment
+		}
+		end := valueEnd(after)
+		if end < 0 {
+			return nil, errEnvironment
+		}
+		words, _ := splitWords(after[:end])
+		pairs = append(pairs, [2]string{name, strings.Join(words, " ")})
+		rest = strings.TrimLeft(after[end:], ", \t\n")
+	}
+	return pairs, nil
+}
+
+// valueEnd is where a value ends: at a comma or a newline outside quotes; -1
+// when a quote is never closed.
+func valueEnd(text string) int {
+	var quote byte
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && quote == '"':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == ',' || c == '\n':
+			return i
+		}
+	}
+	if quote != 0 {
+		return -1
+	}
+	return len(text)
+}
