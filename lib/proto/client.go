@@ -15,6 +15,11 @@ import (
 // listens at that address.
 var ErrImpostor = errors.New("the server does not know the secret")
 
+// ErrUnproven says that the server asks for no proof, and so gives none,
+// though there is a secret to prove: it may be anybody who took the port of a
+// tmd that has ended.
+var ErrUnproven = errors.New("the server asks for no secret, so it may be anybody's; with auth: none name no secret file")
+
 // ErrSecret says that the server asks for a proof and there is no secret.
 var ErrSecret = errors.New("the server asks for a secret")
 
@@ -31,8 +36,8 @@ type Client struct {
 
 // Dial connects to a server and authenticates, all within timeout. The secret
 // is the 64 hex digits, "" when there is none. The errors are those of
-// net.Dial, *Error when the server refuses, ErrFlooded, ErrImpostor, ErrSecret
-// and ErrProtocol.
+// net.Dial, *Error when the server refuses, ErrFlooded, ErrImpostor,
+// ErrUnproven, ErrSecret and ErrProtocol.
 func Dial(addr, secret string, timeout time.Duration) (*Client, error) {
 	deadline := time.Now().Add(timeout)
 	dialer := net.Dialer{Deadline: deadline}
@@ -51,7 +56,8 @@ func Dial(addr, secret string, timeout time.Duration) (*Client, error) {
 }
 
 // authenticate answers the greeting: with a proof to a challenge, with a
-// plain hello to a server that asks for none.
+// plain hello to a server that asks for none, unless there is a secret: then
+// the server has a proof to give as well.
 func (c *Client) authenticate(secret string) error {
 	greeting, err := c.lines.Next()
 	if err != nil {
@@ -67,6 +73,8 @@ func (c *Client) authenticate(secret string) error {
 			return &Error{reply.Word, reply.Text}
 		case reply.Kind != KindDone || reply.Text != "taskmaster "+Version:
 			return ErrProtocol
+		case secret != "":
+			return ErrUnproven
 		}
 		_, err = c.exchange(hello)
 		return err

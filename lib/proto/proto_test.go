@@ -210,6 +210,7 @@ func TestImpostor(t *testing.T) {
 		"HTTP/1.0 400 Bad Request\r\n":       ErrProtocol,
 		"?taskmaster 2 0\n":                  ErrProtocol,
 		"+OK redis 1\n":                      ErrProtocol,
+		"+OK taskmaster 1\n+OK\n":            ErrUnproven,
 		strings.Repeat("x", MaxReply) + "\n": ErrProtocol,
 		"\n":                                 ErrProtocol,
 	} {

@@ -18,13 +18,13 @@ type Server struct {
 	Secret   func() string             // its 64 hex digits, asked at each proof; "" lets nobody in
 	Readonly func() string             // the same for the read-only secret; "" for none
 	Handle   func(r *Request)          // handles one request, see Request
-	Denied   func(peer, reason string) // someone was not let in; at most once a second per address
+	Denied   func(peer, reason string) // someone was not let in; at most once a second per origin
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
 	clients   map[*conn]bool
 	waiting   []*conn // those of clients that have not authenticated, oldest first
-	refusals  map[string]time.Time
+	denials   denials
 	closed    bool
 	running   sync.WaitGroup // one for each conn.run
 
@@ -111,7 +111,6 @@ func (s *Server) add(l net.Listener) bool {
 	if s.listeners == nil {
 		s.listeners = make(map[net.Listener]bool)
 		s.clients = make(map[*conn]bool)
-		s.refusals = make(map[string]time.Time)
 	}
 	s.listeners[l] = true
 	return true
@@ -192,27 +191,9 @@ func (s *Server) stopWaiting(c *conn) {
 	}
 }
 
-// maxRefusals is how many addresses are remembered; beyond it the same one may
-// be told twice in a second.
-const maxRefusals = 1000
-
-// denied tells tmd who was not let in, at most once a second per address.
+// denied tells tmd who was not let in, at most once a second per origin.
 func (s *Server) denied(peer, reason string) {
-	host, _, err := net.SplitHostPort(peer)
-	if err != nil {
-		host = peer
-	}
-	now := time.Now()
-	s.mu.Lock()
-	recent := now.Sub(s.refusals[host]) < time.Second
-	if !recent {
-		if len(s.refusals) >= maxRefusals {
-			clear(s.refusals)
-		}
-		s.refusals[host] = now
-	}
-	s.mu.Unlock()
-	if !recent && s.Denied != nil {
+	if s.denials.first(origin(peer), time.Now()) && s.Denied != nil {
 		s.Denied(peer, reason)
 	}
 }
