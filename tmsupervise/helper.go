@@ -102,6 +102,12 @@ func (h *helper) announce() {
 	h.count++
 }
 
+// sayStopped is what the status of a new instance says; there was no event.
+func (h *helper) sayStopped() {
+	h.tell(event.Stopped)
+	h.last = h.line.Append(h.room.last[:0])
+}
+
 // publish writes the status file. What fails is tried again in a second; the
 // helper knows its state without the file.
 func (h *helper) publish() {
@@ -140,7 +146,7 @@ func (h *helper) writeStatus(eventLine []byte, since uint64) error {
 	if s.Detail == "" {
 		s.Detail = h.beat.text
 	}
-	text := s.Append(h.room.status[:0], eventLine[:max(0, len(eventLine)-1)])
+	text := s.Append(h.room.status[:0], eventLine[:len(eventLine)-1])
 	err := statedir.Publish(h.dir.Status(), text)
 	if err == nil {
 		h.written = written{h.wish, h.seq}

@@ -55,6 +55,7 @@ func runFrom(dir statedir.Run) {
 	h.spec = mustReadSpec(dir.Spec())
 	h.control = mustOpenFIFO(dir.Control())
 	h.out.fd, h.out.name = mustOpenFIFO(dir.State().Events()), h.name()
+	h.sayStopped()
 	h.resume()
 	h.publish()
 	h.loop()
