@@ -17,11 +17,22 @@ import (
 const eventCapacity = 1 << 20
 
 // An eventPipe is the reading end of STATE/events.
+//
+// Like tmlog it takes nothing from the FIFO that it has not dealt with: tee(2)
+// copies what waits, the lines are logged, and only then they are read away. So
+// a tmd that is killed in between loses no event; the next one may tell some
+// of them again.
 type eventPipe struct {
 	file     *os.File
+	fd       int    // file's
+	copies   [2]int // a pipe of our own, empty between two batches
 	splitter line.Splitter
-	ended    chan struct{}
+	buf      []byte
+	taking   bool // a batch is being dealt with
 }
+
+// batchMax is what a pipe of the default capacity can be given by one tee(2).
+const batchMax = 1 << 16
 
 // openEvents makes the FIFO before any helper needs it, and reads it for
 // ever, what waited in it first.
@@ -35,42 +46,67 @@ func openEvents(d *daemon) *eventPipe {
 		die.Fatal(die.Temporary, "unable to open "+path, err)
 	}
 	unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, eventCapacity) // best effort: pipe(7) limits it
-	p := &eventPipe{file: os.NewFile(uintptr(fd), path), ended: make(chan struct{}), splitter: line.Splitter{Max: event.Max}}
+	p := &eventPipe{
+		file: os.NewFile(uintptr(fd), path), fd: fd, buf: make([]byte, batchMax), splitter: line.Splitter{Max: event.Max},
+	}
+	if err := unix.Pipe2(p.copies[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		die.Fatal(die.Temporary, "unable to make a pipe", err)
+	}
 	go p.read(d)
 	return p
 }
 
+// read waits until something is in the FIFO and has the loop deal with it.
 func (p *eventPipe) read(d *daemon) {
-	defer close(p.ended)
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := p.file.Read(buf)
-		if err != nil {
-			return // closed: tmd is about to end
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		die.Fatal(die.Bug, "unable to wait for events", err)
+	}
+	raw.Read(func(uintptr) bool {
+		for more := true; more; {
+			d.ask(func() { more = p.take(d) })
 		}
-		d.ask(func() { p.splitter.Push(buf[:n], d.hearLine) })
+		return false // wait for more
+	})
+}
+
+// take deals with what is in the FIFO, at most a batch of it; false says that
+// there was nothing.
+func (p *eventPipe) take(d *daemon) bool {
+	if p.taking {
+		return false // what an event led to asks for the events before it
+	}
+	p.taking = true
+	defer func() { p.taking = false }()
+	if _, err := retry(func() (int, error) {
+		n, err := unix.Tee(p.fd, p.copies[1], batchMax, unix.SPLICE_F_NONBLOCK)
+		return int(n), err
+	}); err != nil {
+		return false
+	}
+	n, err := retry(func() (int, error) { return unix.Read(p.copies[0], p.buf) })
+	if err != nil || n == 0 {
+		return false
+	}
+	p.splitter.Push(p.buf[:n], d.hearLine)
+	retry(func() (int, error) { return unix.Read(p.fd, p.buf[:n]) })
+	return true
+}
+
+// retry repeats a system call that a signal interrupted.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return n, err
+		}
 	}
 }
 
-// drain takes what is in the FIFO now; the loop calls it before it ends.
+// drain deals with all that is in the FIFO now.
 func (p *eventPipe) drain(d *daemon) {
-	raw, err := p.file.SyscallConn()
-	if err != nil {
-		return
+	for p.take(d) {
 	}
-	raw.Control(func(fd uintptr) {
-		buf := make([]byte, 1<<16)
-		for {
-			n, err := unix.Read(int(fd), buf)
-			if err == unix.EINTR {
-				continue
-			}
-			if n <= 0 {
-				return
-			}
-			p.splitter.Push(buf[:n], d.hearLine)
-		}
-	})
 }
 
 // hearLine takes one event line from the FIFO. An event only says that there
