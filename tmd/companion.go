@@ -55,6 +55,15 @@ func (d *daemon) newCompanion(fifo string, mode uint32, argv []string) *companio
 
 func (c *companion) pidFile() string { return c.fifo + ".pid" }
 
+// record says who the reader is: `PID START ARG ...`. Before a fork the pid is
+// 0 and START the present, so that a tmd that is killed right then does not
+// leave a reader of whom the next one does not know. It needs no space for it
+// after the first time.
+func (c *companion) record(pid int, start uint64) error {
+	words := append([]string{itoa(pid), strconv.FormatUint(start, 10)}, encodable(c.argv)...)
+	return statedir.Publish(c.pidFile(), []byte(line.Join(words...)+"\n"))
+}
+
 // find takes on the reader that an earlier tmd started.
 func (c *companion) find() bool {
 	text, err := os.ReadFile(c.pidFile())
@@ -62,11 +71,14 @@ func (c *companion) find() bool {
 		return false
 	}
 	words, err := line.Words(strings.TrimSuffix(string(text), "\n"))
-	if err != nil || len(words) < 2 {
+	if err != nil || len(words) < 3 {
 		return false
 	}
 	pid, _ := strconv.Atoi(words[0])
 	start, _ := strconv.ParseUint(words[1], 10, 64)
+	if pid == 0 {
+		pid, start = c.search(start, words[2:])
+	}
 	fd, err := procfs.OpenPidfd(pid, start)
 	if err != nil {
 		return false
@@ -76,6 +88,25 @@ func (c *companion) find() bool {
 		c.end()
 	}
 	return true
+}
+
+// search looks for a reader that was about to be forked at a tick since boot;
+// pid is 0 when it never was, or has ended.
+func (c *companion) search(since uint64, argv []string) (pid int, start uint64) {
+	pids, _ := procfs.Pids()
+	for _, pid := range pids {
+		s, err := procfs.ReadStat(pid)
+		if err != nil || s.Start < since || s.Dead() || !procfs.HasEnv(pid, "TM_EVENTS="+c.d.dir.Events()) {
+			continue
+		}
+		if text, err := os.ReadFile("/proc/" + itoa(pid) + "/cmdline"); err == nil {
+			words := strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+			if slices.Equal(encodable(words), argv) {
+				return pid, s.Start
+			}
+		}
+	}
+	return 0, 0
 }
 
 // encodable stands in for empty arguments, which words cannot hold.
@@ -105,6 +136,10 @@ func (c *companion) start() {
 		return
 	}
 	defer unix.Close(fd)
+	if err := c.record(0, procfs.Ticks()); err != nil {
+		c.retry(err)
+		return
+	}
 	pidfd := -1
 	pid, err := c.d.children.start(child{
 		path: c.d.ownProgram(c.argv[0]), argv: c.argv, env: c.d.companionEnv(),
@@ -115,15 +150,14 @@ func (c *companion) start() {
 		return
 	}
 	if s, err := procfs.ReadStat(pid); err == nil {
-		words := append([]string{itoa(pid), strconv.FormatUint(s.Start, 10)}, encodable(c.argv)...)
-		statedir.Replace(c.pidFile(), []byte(line.Join(words...)+"\n"))
+		c.record(pid, s.Start) // else search finds it
 	}
 	c.watch(pid, pidfd)
 }
 
 // companionEnv tells where to report, and keeps the Go runtime small.
 func (d *daemon) companionEnv() []string {
-	return append(d.helperEnv()[:len(d.env):len(d.env)], "GOMAXPROCS=1", "TM_EVENTS="+d.dir.Events(), "TM_STATE="+string(d.dir))
+	return append(d.plainEnv(), "GOMAXPROCS=1", "TM_EVENTS="+d.dir.Events(), "TM_STATE="+string(d.dir))
 }
 
 func (c *companion) retry(err error) {
@@ -154,6 +188,7 @@ func (c *companion) end() {
 	if c.pid != 0 {
 		c.leaving = true
 		c.signal(unix.SIGTERM)
+		c.signal(unix.SIGCONT) // one that someone stopped hears no other signal
 	} else if c.stopped != nil {
 		c.close()
 	}
@@ -187,8 +222,9 @@ func (c *companion) close() {
 		unix.Close(c.fd)
 		c.fd = -1
 	}
-	unix.Unlink(c.pidFile())
-	unix.Unlink(c.fifo)
+	for _, file := range []string{c.pidFile(), c.pidFile() + ".new", c.fifo} {
+		unix.Unlink(file)
+	}
 	then := c.stopped
 	c.stopped = func() {}
 	then()

@@ -102,6 +102,7 @@ func (d *daemon) takeOn(in *instance) {
 	known := d.readKeys(in)
 	in.openControl()
 	alive := d.findHelper(in)
+	in.numbered = in.status.Seq + inFlight
 	switch {
 	case in.conf == nil:
 	case known && in.status.State != "":
@@ -188,11 +189,13 @@ func (d *daemon) startHelper(in *instance) {
 
 // helperEnv makes the Go runtime of the helper small; its program's
 // environment comes whole from the spec.
-func (d *daemon) helperEnv() []string {
-	kept := slices.DeleteFunc(slices.Clone(d.env), func(entry string) bool {
+func (d *daemon) helperEnv() []string { return append(d.plainEnv(), "GOMAXPROCS=1", "GOGC=off") }
+
+// plainEnv is tmd's environment without what tunes the Go runtime.
+func (d *daemon) plainEnv() []string {
+	return slices.DeleteFunc(slices.Clone(d.env), func(entry string) bool {
 		return hasName(entry, "GOMAXPROCS") || hasName(entry, "GOGC") || hasName(entry, "GODEBUG")
 	})
-	return append(kept, "GOMAXPROCS=1", "GOGC=off")
 }
 
 func hasName(entry, name string) bool {
@@ -205,9 +208,10 @@ func (d *daemon) helperEnded(in *instance) {
 	lived := time.Since(in.helper.since)
 	in.helper.pid = 0
 	d.children.reap() // so that what it leaves us is known
+	d.events.drain(d) // and what it said
 	d.refresh(in)
 	d.catchUp(in)
-	if in.removing && in.status.PID == 0 && in.status.Since == 0 {
+	if in.removing && in.nothingLeft() {
 		d.forget(in)
 		return
 	}
@@ -223,19 +227,35 @@ func (d *daemon) helperEnded(in *instance) {
 		d.startHelperLater(in)
 		return
 	}
-	d.startHelper(in)
+	d.replaceHelper(in)
+}
+
+// nothingLeft reports whether neither the program nor anything it left is to
+// be ended any more.
+func (in *instance) nothingLeft() bool {
+	return in.status.PID == 0 && in.status.Since == 0 && in.state() != "STOPPING"
 }
 
 func (d *daemon) startHelperLater(in *instance) {
 	wait := backoff.Delay(time.Second, time.Minute, in.helper.trouble-2)
-	in.helper.again = d.after(wait, func() { d.startHelper(in) })
+	in.helper.again = d.after(wait, func() { d.replaceHelper(in) })
+}
+
+// replaceHelper starts a helper, unless one lives that we do not know: it was
+// on its way to the lock when we looked, started by the tmd before us.
+func (d *daemon) replaceHelper(in *instance) {
+	d.cancel(in.helper.again)
+	in.helper.again = nil
+	if !d.findHelper(in) {
+		d.startHelper(in)
+	}
 }
 
 // catchUp logs the event that a helper put into its status but did not live
 // to send.
 func (d *daemon) catchUp(in *instance) {
 	last := in.status.Event
-	if last.Kind == "" || !last.Time.After(in.heard.Time) || last.Get("pid") == "0" {
+	if last.Kind == "" || last.Get("pid") == "0" || last.String() == in.heard.String() {
 		return
 	}
 	d.happened(in, last, last.Append(nil))

@@ -24,6 +24,8 @@ type instance struct {
 	run     statedir.Run
 	keys    []spec.Key // the configuration that the helper has
 
+	numbered int // no command up to this number is ours to send
+
 	control int // writing end of the control FIFO, -1 when there is none
 	helper  helper
 	status  statedir.Status // as last read; State "" when there never was one
@@ -116,10 +118,23 @@ func seconds(d time.Duration) string {
 // order sends a command that changes the wish: start, stop, restart, exit or
 // kill. It is numbered, so that it can be sent again to the helper's successor.
 func (d *daemon) order(in *instance, verb, cause string) {
-	in.seq = max(in.seq, in.status.Seq) + 1
+	in.numbered = max(in.numbered, in.status.Seq) + 1
+	in.seq = in.numbered
 	in.unheeded = verb + " seq=" + itoa(in.seq) + " cause=" + cause
 	in.send(in.unheeded)
+	switch {
+	case in.helper.pid != 0:
+		// A helper that someone stopped would be deaf, and a shutdown hang.
+		procfs.SignalPidfd(in.helper.pidfd, unix.SIGCONT)
+	case in.helper.again != nil:
+		d.replaceHelper(in) // whoever waits for it should not wait for that
+	}
 }
+
+// inFlight is above the number of commands that a control FIFO of 64 KiB
+// holds. A tmd numbers its own beyond those that one before it may have
+// written and the helper not yet read.
+const inFlight = 1 << 13
 
 // tell sends words that are no wish: reload, reaped, ready, signal.
 func (in *instance) tell(words ...string) { in.send(line.Join(words...)) }
