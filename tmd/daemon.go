@@ -21,13 +21,15 @@ import (
 // everyone else hands it functions by do.
 type daemon struct {
 	options options
-	ready   readiness    // whom to tell that clients are served
-	file    *config.File // the configuration in effect
-	dir     statedir.Dir
-	home    string   // where our own programs are
-	boot    string   // boot id
-	env     []string // what tmd was started with
-	null    int
+	ready   readiness // whom to tell that clients are served
+
+	requests chan os.Signal // HUP, USR1, USR2
+	file     *config.File   // the configuration in effect
+	dir      statedir.Dir
+	home     string   // where our own programs are
+	boot     string   // boot id
+	env      []string // what tmd was started with
+	null     int
 
 	calls  chan func()
 	timers timers
@@ -100,8 +102,10 @@ func (d *daemon) run() int {
 	d.tell("started", "pid", itoa(os.Getpid()), "version", version)
 	d.warnLimits(d.file)
 	d.startMail(d.file.Settings.Mail)
+	endings := holdSignals(unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
 	d.attach()
-	d.listenSignals()
+	go d.listenSignals(d.requests)
+	go d.listenSignals(endings)
 	go d.serve(d.listener)
 	d.ready.tell()
 	d.loop()
@@ -117,24 +121,48 @@ func (d *daemon) openState() {
 	if d.dir, err = statedir.Create(path); err != nil {
 		die.Fatal(die.Usage, "unable to use state directory "+path, err)
 	}
-	if _, err := statedir.TryLock(d.dir.Lock()); err == unix.EWOULDBLOCK {
-		pid, _ := statedir.Holder(d.dir.Lock())
-		die.Fatal(die.Usage, "already running, pid "+itoa(pid)+" has "+path, nil)
-	} else if err != nil {
-		die.Fatal(die.Temporary, "unable to lock "+d.dir.Lock(), err)
-	}
-	// What another boot left describes processes that are no more.
-	if was, err := os.ReadFile(d.dir.Boot()); err == nil && string(was) != d.boot {
-		d.discard()
-	}
-	if err := statedir.Replace(d.dir.Boot(), []byte(d.boot)); err != nil {
-		die.Fatal(die.Temporary, "unable to write "+d.dir.Boot(), err)
-	}
+	d.takeLock()
+	d.enterBoot()
 	if d.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
 		die.Fatal(die.Temporary, "unable to open /dev/null", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		die.Fatal(die.Temporary, "unable to become a subreaper", err)
+	}
+}
+
+// takeLock makes us the only tmd of the state directory, or exits. A fork of
+// one that was killed just now has the lock until it execs: that is waited for.
+func (d *daemon) takeLock() {
+	_, err := statedir.TryLock(d.dir.Lock())
+	if err == unix.EWOULDBLOCK {
+		if pid, _ := statedir.Holder(d.dir.Lock()); pid > 0 {
+			die.Fatal(die.Usage, "already running, pid "+itoa(pid)+" has "+string(d.dir), nil)
+		}
+		_, err = statedir.WaitLock(d.dir.Lock())
+	}
+	if err != nil {
+		die.Fatal(die.Temporary, "unable to lock "+d.dir.Lock(), err)
+	}
+}
+
+// enterBoot discards what another boot left: it describes processes that are
+// no more. Nothing is written where nothing changes, since a tmd must be able
+// to come back on a full disk.
+func (d *daemon) enterBoot() {
+	if d.boot == "" {
+		// Without /proc every living program would be taken for dead.
+		die.Fatal(die.Temporary, "unable to read the boot id: is /proc mounted?", nil)
+	}
+	was, err := os.ReadFile(d.dir.Boot())
+	if err == nil && string(was) == d.boot {
+		return
+	}
+	if err == nil {
+		d.discard()
+	}
+	if err := statedir.Replace(d.dir.Boot(), []byte(d.boot)); err != nil {
+		die.Fatal(die.Temporary, "unable to write "+d.dir.Boot(), err)
 	}
 }
 

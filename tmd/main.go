@@ -57,13 +57,14 @@ func main() {
 	if !given.Has('c') {
 		o.config, o.found = config.Find()
 	}
+	requests := holdSignals(unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
 	file := load(o)
 	if given.Has('t') {
 		return
 	}
 	unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
 	d := newDaemon(o, file)
-	d.ready = ready
+	d.ready, d.requests = ready, requests
 	os.Exit(d.run())
 }
 

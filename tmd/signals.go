@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"taskmaster/lib/die"
@@ -12,15 +15,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenSignals hands signals to the loop.
-func (d *daemon) listenSignals() {
+// holdSignals keeps signals that ask for something from ending a tmd that
+// is not ready for them yet: they wait.
+func holdSignals(which ...os.Signal) chan os.Signal {
 	told := make(chan os.Signal, 8)
-	signal.Notify(told, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
-	go func() {
-		for sig := range told {
-			d.signalled(sig.(syscall.Signal))
-		}
-	}()
+	signal.Notify(told, which...)
+	return told
+}
+
+// listenSignals hands signals to the loop.
+func (d *daemon) listenSignals(told chan os.Signal) {
+	for sig := range told {
+		d.signalled(sig.(syscall.Signal))
+	}
 }
 
 // signalled runs beside the loop, which a reload may take its time to.
@@ -39,33 +46,51 @@ func (d *daemon) signalled(sig syscall.Signal) {
 }
 
 // upgrade replaces tmd by the binary on disk, by exec: same pid, the children
-// stay children, and nothing else notices. The binary must first show that it
-// runs.
+// stay children, and nothing else notices.
 func (d *daemon) upgrade(by string) error {
-	path := d.ownProgram("tmd")
-	if _, err := d.runBeside(path, "-V"); err != nil {
-		die.Warn("unable to upgrade: "+path+" -V failed", err)
-		return err
-	}
+	err := d.tryOut()
 	d.ask(func() {
-		d.tell("command", "by", by, "line", "upgrade")
-		d.quitting = true
-		d.leave = func() {
-			d.listener.Close()
-			d.clients.Close()
-			// What goes wrong now leaves helpers and programs as they are;
-			// whoever starts tmd again finds them.
-			err := syscall.Exec(path, os.Args, os.Environ())
-			die.Warn("unable to execute "+path, err)
-			d.status = die.Temporary
+		switch {
+		case err != nil:
+			die.Warn("unable to upgrade", err)
+		case d.stop != nil:
+			err = errStopping
+		default:
+			d.tell("command", "by", by, "line", "upgrade")
+			d.quitting = true
+			d.leave = d.becomeNew
 		}
 	})
-	return nil
+	return err
+}
+
+// tryOut has the binary on disk check our configuration. One that does not
+// run, or that would refuse the file, must not take our place.
+func (d *daemon) tryOut() error {
+	ctx, cancel := context.WithTimeout(context.Background(), helpTime)
+	defer cancel()
+	out, err := d.runOwn(ctx, append(append([]string{"tmd"}, os.Args[1:]...), "-t"))
+	if text := strings.TrimSpace(string(out)); err != nil && text != "" {
+		return errors.New(text[strings.LastIndexByte(text, '\n')+1:])
+	}
+	return err
+}
+
+// becomeNew is the exec. Should it fail after all, the binary that runs, which
+// the kernel keeps whatever became of its file, takes its own place.
+func (d *daemon) becomeNew() {
+	d.listener.Close()
+	d.clients.Close()
+	for _, path := range []string{d.ownProgram("tmd"), "/proc/self/exe"} {
+		err := syscall.Exec(path, os.Args, os.Environ())
+		die.Warn("unable to execute "+path, err)
+	}
+	d.status = die.Temporary
 }
 
 func doUpgrade(d *daemon, r *proto.Request) {
 	if err := d.upgrade(r.Peer); err != nil {
-		r.Err(proto.State, "the new tmd does not run: "+err.Error())
+		r.Err(proto.State, "no upgrade: "+err.Error())
 		return
 	}
 	r.OK("upgrading")

@@ -250,6 +250,10 @@ func doShutdown(d *daemon, r *proto.Request) {
 		return
 	}
 	if o.Has('k') {
+		if get(d, func() bool { return d.stop != nil }) {
+			r.Err(proto.State, errStopping.Error())
+			return
+		}
 		r.OK("programs keep running")
 		d.ask(func() { d.keepAll(r.Peer) })
 		return
