@@ -110,7 +110,7 @@ var (
 	stateName           = fixed(states...)
 	testWord            = fixed("test")
 	eventName           = fixed("starting", "running", "exited", "backoff", "fatal", "stopping", "killed",
-		"stopped", "adopted", "unhealthy", "healthy", "started", "reload", "reloadfail", "added",
+		"stopped", "adopted", "unhealthy", "healthy", "waiting", "started", "reload", "reloadfail", "added",
 		"removed", "changed", "command", "denied", "logfull", "mail", "lost")
 )
 

@@ -53,10 +53,12 @@ func (s *session) main(words []string) int {
 	code := die.OK
 	switch {
 	case len(words) > 0:
+		defer s.heedInterrupt()()
 		code = s.run(words)
 	case s.screen != nil && isTerminal(os.Stdin):
 		code = s.shell()
 	default:
+		defer s.heedInterrupt()()
 		code = s.script()
 	}
 	if err := s.out.close(); err != nil {

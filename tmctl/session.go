@@ -24,6 +24,8 @@ type session struct {
 	screen      *screen  // the terminal that out is, nil when it is none
 	interactive bool     // commands are typed in the shell
 	leaving     bool     // quit was asked for
+	// until is done by ^C, and when nobody reads the output any more.
+	until context.Context
 
 	commands      []*command
 	daemon        *location
@@ -33,6 +35,7 @@ type session struct {
 
 func newSession(in io.Reader, out, err *os.File) *session {
 	s := &session{in: in, out: newOutput(out), err: err}
+	s.until = s.out.open
 	if isTerminal(out) {
 		s.screen = &screen{file: out}
 	}
@@ -81,6 +84,15 @@ func (s *session) disconnect() {
 	}
 }
 
+// heedInterrupt has ^C end the command that runs from now to the call of end,
+// or the next one to run. A second ^C has its usual effect.
+func (s *session) heedInterrupt() (end func()) {
+	ctx, stop := signal.NotifyContext(s.out.open, os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	s.until = ctx
+	return stop
+}
+
 // do makes one request and calls each for every line of the reply. ^C, and
 // the end of whoever reads the output, end the request.
 func (s *session) do(each func(proto.Reply), words ...string) error {
@@ -93,10 +105,7 @@ func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
 	if err := s.connect(); err != nil {
 		return "", err
 	}
-	ctx, stop := signal.NotifyContext(s.out.open, os.Interrupt)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second ^C is the end of a script
-	text, err := s.client.Do(ctx, each, words...)
+	text, err := s.client.Do(s.until, each, words...)
 	var refused *proto.Error
 	if err != nil && !errors.As(err, &refused) {
 		s.disconnect()
@@ -104,7 +113,7 @@ func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
 	switch {
 	case s.out.broken():
 		return text, nil // nobody is left to hear of anything
-	case ctx.Err() != nil:
+	case s.until.Err() != nil:
 		s.leaving = s.leaving || !s.interactive // ^C ends a script, not the shell
 		if refused != nil && refused.Word == proto.State {
 			err = failed(die.Failed, "interrupted; what was begun goes on")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,8 +28,7 @@ func (s *session) shell() int {
 	if err != nil {
 		return s.report(err)
 	}
-	// liner turns signals off only after it showed the prompt.
-	editing = editing.withoutSignals()
+	editing = editing.withoutSignals() // liner does it only after it showed the prompt
 	// A ^C between two commands must not end the shell.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 
@@ -44,9 +42,10 @@ func (s *session) shell() int {
 	for !s.leaving {
 		editing.apply()
 		text, err := editor.Prompt(s.prompt())
-		own.apply() // a command runs in the mode that the user's shell gave
+		heeded := s.heedInterrupt() // before ^C becomes a signal again
+		own.apply()                 // a command runs in the mode that the user's shell gave
 		switch {
-		case errors.Is(err, liner.ErrPromptAborted):
+		case err == liner.ErrPromptAborted:
 		case err != nil:
 			return s.leave(err)
 		case strings.TrimSpace(text) != "":
@@ -54,6 +53,7 @@ func (s *session) shell() int {
 			lines = s.keep(lines, text)
 			s.line(text)
 		}
+		heeded()
 	}
 	return die.OK
 }

@@ -81,9 +81,6 @@ func (s *session) live(view *topView) error {
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH)
 	defer signal.Stop(resized)
-	interrupted, stop := signal.NotifyContext(s.out.open, os.Interrupt)
-	defer stop()
-
 	looks := make(chan look, 1)
 	defer s.lookEvery(looks)()
 	for {
@@ -97,7 +94,7 @@ func (s *session) live(view *topView) error {
 				return nil
 			}
 		case <-resized:
-		case <-interrupted.Done():
+		case <-s.until.Done():
 			return nil
 		}
 	}

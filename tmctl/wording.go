@@ -27,10 +27,13 @@ var wordings = map[string]func(*event.Event) string{
 	event.Backoff: func(e *event.Event) string {
 		return "failed to start" + reason(e, ": ") + retryWords(e)
 	},
-	event.Fatal:    func(e *event.Event) string { return "FATAL" + reason(e, ": ") },
-	event.Stopping: wordStopping,
-	event.Killed:   func(e *event.Event) string { return "still there, sent SIGKILL" + reason(e, ": ") },
-	event.Stopped:  func(e *event.Event) string { return "stopped" + reason(e, ": ") },
+	event.Fatal:     func(e *event.Event) string { return "FATAL" + reason(e, ": ") },
+	event.Stopping:  wordStopping,
+	event.Killed:    func(e *event.Event) string { return "still there, sent SIGKILL" + reason(e, ": ") },
+	event.Stopped:   func(e *event.Event) string { return "stopped" + reason(e, ": ") },
+	event.Waiting:   func(e *event.Event) string { return e.Get("reason") },
+	event.Unhealthy: func(e *event.Event) string { return "unhealthy" + reason(e, ": ") },
+	event.Healthy:   func(*event.Event) string { return "healthy again" },
 }
 
 func retryWords(e *event.Event) string {

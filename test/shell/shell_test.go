@@ -80,7 +80,10 @@ func TestSession(t *testing.T) {
 
 	term.Press("wait web:0 fatal" + terminal.Enter)
 	term.Expect("wait web:0 fatal\r\n")
-	term.Press(terminal.CtrlC)
+	tmtest.Until(t, func() bool {
+		term.Press(terminal.CtrlC) // a key like any other until the command runs
+		return strings.Contains(term.Shown(), "interrupted; what was begun goes on")
+	}, "wait is interrupted")
 	term.Expect("interrupted", prompt)
 	term.Press("quit" + terminal.Enter)
 	term.Ends(0)
