@@ -88,7 +88,7 @@ func (j *job) result(text string) {
 		j.progress.arrive(name)
 	}
 	last := j.told[name]
-	if outcome == "ok" && last != "" || last == event.Fatal {
+	if outcome == "ok" && last != "" || last == event.Fatal || last == event.Waiting {
 		return
 	}
 	paint := color("")

@@ -52,12 +52,13 @@ type daemon struct {
 	readonly string
 	audience map[*subscriber]bool
 
-	batch    *batch     // starts that wait for others
-	descents []*descent // stops that wait for others
-	stop     *shutdown  // not nil once it was asked for
-	quitting bool       // the loop ends
-	leave    func()     // what is done at the very end, instead of an exit
-	status   int        // exit code
+	batch    batch          // starts that wait for others
+	ranks    map[string]int // of the programs, as far as known (rankOf)
+	descents []*descent     // stops that wait for others
+	stop     *shutdown      // not nil once it was asked for
+	quitting bool           // the loop ends
+	leave    func()         // what is done at the very end, instead of an exit
+	status   int            // exit code
 }
 
 func newDaemon(o options, file *config.File) *daemon {
@@ -69,7 +70,8 @@ func newDaemon(o options, file *config.File) *daemon {
 		options: o, file: file, home: filepath.Dir(exe), boot: procfs.BootID(), env: cleanEnv(os.Environ()),
 		calls: make(chan func(), 64), timer: time.NewTimer(time.Hour),
 		instances: map[string]*instance{}, programs: map[string]*program{}, logs: map[string]*logger{},
-		audience: map[*subscriber]bool{},
+		audience: map[*subscriber]bool{}, ranks: map[string]int{},
+		batch: batch{held: map[*instance]string{}, unsettled: map[*instance]bool{}},
 	}
 }
 

@@ -34,15 +34,18 @@ func (d *daemon) attach() {
 		fresh = append(fresh, d.addProgram(p)...)
 	}
 	d.attachStrays()
-	var held []*instance
+	var held, waited []*instance
 	for _, in := range fresh {
 		d.takeOn(in)
 		d.minding(in)
-		if in.conf.Autostart && !in.removing && in.status.Wish != statedir.WishUp &&
-			in.status.Wish != statedir.WishDown && in.status.Wish != statedir.WishRestart {
+		switch wish := in.status.Wish; {
+		case in.conf.Autostart && (wish == "" || wish == statedir.WishNone):
 			held = append(held, in)
+		case wish == statedir.WishUp && in.state() == "STOPPED":
+			waited = append(waited, in) // someone started it, and it had to wait
 		}
 	}
+	d.startInOrder(waited, "user")
 	d.startInOrder(held, "boot")
 }
 
@@ -82,13 +85,15 @@ func (d *daemon) attachStrays() {
 	if err != nil {
 		die.Warn("unable to read "+d.dir.RunDir(), err)
 	}
+	var strays []*instance
 	for _, name := range names {
 		if d.instances[name] == nil {
 			in := d.newInstance(name, "")
 			d.takeOn(in)
-			d.remove(in)
+			strays = append(strays, in)
 		}
 	}
+	d.remove(strays)
 }
 
 // takeOn finds the helper of an instance or starts one. What an earlier tmd
@@ -261,15 +266,18 @@ func (d *daemon) catchUp(in *instance) {
 	d.happened(in, last, last.Append(nil))
 }
 
-// remove ends an instance for good: its program, its helper, its directory.
-func (d *daemon) remove(in *instance) {
-	in.removing = true
-	d.unhold(in)
-	d.order(in, "exit", "reload")
+// remove ends instances for good: program, helper and directory.
+func (d *daemon) remove(list []*instance) {
+	for _, in := range list {
+		in.removing = true
+		d.unhold(in)
+	}
+	d.stopInOrder(list, &descent{verb: "exit", cause: "reload"})
 }
 
 // forget is the end of it.
 func (d *daemon) forget(in *instance) {
+	in.gone = true
 	d.cancel(in.helper.again)
 	d.stopMinding(in)
 	if in.control >= 0 {
@@ -282,11 +290,12 @@ func (d *daemon) forget(in *instance) {
 	if d.instances[in.name] == in {
 		delete(d.instances, in.name)
 	}
-	for j := range in.jobs {
-		j.lose(in, "removed by a reload")
-	}
+	// First those who wanted it gone, then those for whom that is a failure.
 	for _, then := range in.removed {
 		then()
+	}
+	for j := range in.jobs {
+		j.lose(in, "removed by a reload")
 	}
 	d.logUnused()
 	d.stopNext(in)

@@ -31,18 +31,21 @@ type instance struct {
 	status  statedir.Status // as last read; State "" when there never was one
 	heard   event.Event     // the last event that came through the FIFO
 
-	seq      int    // of the last command sent
-	unheeded string // that command, until a status shows its number
-	queue    []byte // commands that the FIFO had no room for
-	outdated bool   // the helper has not been given the present configuration yet
-	removing bool   // its helper was told to end, for good
-	heldBy   string // why it is not started yet: "waiting for db:0 (BACKOFF)"
-	jobs     map[*job]bool
-	removed  []func()        // to be called when it is gone
-	writesTo map[string]bool // log files that the program may have open
-	probing  *probing        // nil unless tmd asks whether it is ready
-	checking *checking       // nil unless it has health checks and is RUNNING
-	ill      bool            // unhealthy was told, and healthy not yet
+	seq         int    // of the last command sent
+	unheeded    string // that command, until a status shows its number
+	queue       []byte // commands that the FIFO had no room for
+	outdated    bool   // the helper has not been given the present configuration yet
+	removing    bool   // its helper was told to end, for good
+	gone        bool   // it has been forgotten
+	heldBy      string // why it is not started yet: "waiting for db:0 (BACKOFF)"
+	toldWaiting string // the last of these that was made an event
+	stopsLater  bool   // a descent has yet to tell it to stop
+	jobs        map[*job]bool
+	removed     []func()        // to be called when it is gone
+	writesTo    map[string]bool // log files that the program may have open
+	probing     *probing        // nil unless tmd asks whether it is ready
+	checking    *checking       // nil unless it has health checks and is RUNNING
+	ill         bool            // unhealthy was told, and healthy not yet
 }
 
 // A program is the instances of one key under programs:.

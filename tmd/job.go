@@ -16,6 +16,7 @@ type job struct {
 	req     *proto.Request
 	reached func(*instance) (done, ok bool, text string)
 	open    map[*instance]bool // those it still waits for
+	shown   map[*instance]bool // those that are started for them: only their events are shown
 	results []string           // a line for each that it no longer waits for
 	failed  int
 	silent  bool // no line per instance: wait
@@ -28,12 +29,22 @@ type job struct {
 
 // newJob begins a job; it ends by itself, or by abandon.
 func (d *daemon) newJob(req *proto.Request, list []*instance, reached func(*instance) (bool, bool, string)) *job {
-	j := &job{d: d, req: req, reached: reached, open: map[*instance]bool{}, over: make(chan struct{}), total: len(list)}
+	j := &job{d: d, req: req, reached: reached, open: map[*instance]bool{}, shown: map[*instance]bool{}, over: make(chan struct{}), total: len(list)}
 	for _, in := range list {
 		j.open[in] = true
 		in.jobs[j] = true
 	}
 	return j
+}
+
+// show adds instances whose events the client is to see.
+func (j *job) show(list []*instance) {
+	for _, in := range list {
+		if !j.open[in] {
+			j.shown[in] = true
+			in.jobs[j] = true
+		}
+	}
 }
 
 // begin looks at all of its instances once, and sets the limit on its time.
@@ -52,7 +63,7 @@ func (j *job) begin(limit time.Duration) {
 
 // hear shows the client an event of one of its instances.
 func (j *job) hear(in *instance, _ event.Event, text []byte) {
-	if j.open[in] && !j.silent {
+	if (j.open[in] || j.shown[in]) && !j.silent {
 		j.req.Event(strings.TrimSuffix(string(text), "\n"))
 	}
 }
@@ -108,6 +119,9 @@ func (j *job) abandon() {
 	for in := range j.open {
 		delete(in.jobs, j)
 	}
+	for in := range j.shown {
+		delete(in.jobs, j)
+	}
 	j.d.cancel(j.timer)
 	close(j.over)
 }
@@ -140,10 +154,11 @@ func (j *job) wait() {
 	}
 }
 
-// started is the end of a start: RUNNING, or an end as expected.
-func started(in *instance) (done, ok bool, text string) {
+// started is the end of a start: RUNNING, or an end as expected; or what it
+// waits for will not come.
+func (d *daemon) started(in *instance) (done, ok bool, text string) {
 	if in.heldBy != "" {
-		return false, false, ""
+		return d.stuck(in, map[*instance]bool{}), false, in.heldBy
 	}
 	if !in.heeded() {
 		return false, false, ""
@@ -163,6 +178,9 @@ func started(in *instance) (done, ok bool, text string) {
 
 // ended is the end of a stop.
 func ended(in *instance) (done, ok bool, text string) {
+	if in.stopsLater {
+		return false, false, ""
+	}
 	if !in.heeded() && in.helper.pid != 0 {
 		return false, false, ""
 	}

@@ -1,18 +1,16 @@
 package main
 
 import (
-	"math"
+	"cmp"
 	"slices"
-	"strconv"
 
 	"taskmaster/lib/config"
+	"taskmaster/lib/event"
+	"taskmaster/lib/statedir"
 )
 
-// A batch is the starts that wait for others: for those of a lower priority
-// in the same batch, and for what `after` names.
-//
-// Instances whose state is not settled yet hold back those of a higher
-// priority, unless they themselves come after these.
+// A batch is the starts that wait for others: for what `after` names, and for
+// those of a lower rank.
 type batch struct {
 	held      map[*instance]string // to be started, and with which cause
 	unsettled map[*instance]bool   // started, but not RUNNING, EXITED or failed yet
@@ -20,10 +18,8 @@ type batch struct {
 
 // startInOrder starts instances as soon as they may be.
 func (d *daemon) startInOrder(list []*instance, cause string) {
-	if d.batch == nil {
-		d.batch = &batch{held: map[*instance]string{}, unsettled: map[*instance]bool{}}
-	}
 	for _, in := range list {
+		d.spare(in)
 		d.batch.held[in] = cause
 	}
 	d.release()
@@ -31,15 +27,24 @@ func (d *daemon) startInOrder(list []*instance, cause string) {
 
 // startNext looks whether the news of an instance lets others start.
 func (d *daemon) startNext(in *instance) {
-	b := d.batch
-	if b == nil {
+	if d.batch.unsettled[in] && in.settled() {
+		delete(d.batch.unsettled, in)
+	}
+	if len(d.batch.held) == 0 {
 		return
 	}
-	if b.unsettled[in] && in.settled() {
-		delete(b.unsettled, in)
+	d.release()
+	if d.willStay(in, config.After{}) {
+		d.lookAtHeld()
 	}
-	if len(b.held) > 0 {
-		d.release()
+}
+
+// lookAtHeld tells those who wait for a start that it may never come.
+func (d *daemon) lookAtHeld() {
+	for in := range d.batch.held {
+		for j := range in.jobs {
+			j.look(in)
+		}
 	}
 }
 
@@ -58,166 +63,238 @@ func (in *instance) settled() bool {
 	return true
 }
 
-// release starts all that nothing holds back any more, lowest priority first.
+// release starts all that nothing holds back any more, lowest rank first.
+// What waits for a program keeps nobody of a higher rank from starting: it
+// may have to wait for long.
 func (d *daemon) release() {
-	b := d.batch
-	list := make([]*instance, 0, len(b.held))
-	for in := range b.held {
+	free := d.freeOfOthers()
+	slices.SortFunc(free, func(a, b *instance) int {
+		return cmp.Or(cmp.Compare(d.rankOf(a.conf), d.rankOf(b.conf)), naturally(a.name, b.name))
+	})
+	first := d.batch.lowestUnsettled(d)
+	for _, in := range free {
+		if first != nil && d.rankOf(first.conf) < d.rankOf(in.conf) && !in.alive() {
+			d.hold(in, "waiting for "+first.name+" ("+first.state()+")")
+			continue
+		}
+		d.startHeld(in)
+		if first == nil {
+			first = in
+		}
+	}
+}
+
+// freeOfOthers are the held ones for which all that they come after is so.
+func (d *daemon) freeOfOthers() (free []*instance) {
+	unmet := map[config.After]*instance{} // many wait for the same
+	for in := range d.batch.held {
 		if in.conf == nil || d.stop != nil {
 			d.unhold(in)
 			continue
 		}
-		list = append(list, in)
-	}
-	slices.SortFunc(list, byPriority)
-	lowest := b.lowest()
-	for _, in := range list {
-		why := d.heldBack(in, lowest)
-		if why != in.heldBy {
-			in.heldBy = why
-			d.heldChanged(in)
-		}
-		if why != "" {
+		if other := d.waitsFor(in, unmet); other != nil {
+			d.hold(in, "waiting for "+other.name+" ("+other.state()+")")
+			d.tellWaiting(in, other)
 			continue
 		}
-		cause := b.held[in]
-		delete(b.held, in)
-		b.unsettled[in] = true
-		d.order(in, "start", cause)
+		free = append(free, in)
 	}
+	return free
 }
 
-// lowest is the lowest priority in the batch: whoever has it waits for no
-// other's.
-func (b *batch) lowest() int {
-	lowest := math.MaxInt
-	for in := range b.unsettled {
-		if in.conf != nil {
-			lowest = min(lowest, in.conf.Priority)
+// waitsFor is the first instance found that is not as `after` wants it, nil
+// when all are.
+func (d *daemon) waitsFor(in *instance, unmet map[config.After]*instance) *instance {
+	if in.alive() {
+		return nil
+	}
+	for _, a := range in.conf.After {
+		other, known := unmet[a]
+		if !known {
+			other = d.unmet(a)
+			unmet[a] = other
+		}
+		if other != nil {
+			return other
 		}
 	}
-	for in := range b.held {
-		lowest = min(lowest, in.conf.Priority)
+	return nil
+}
+
+// tellWaiting makes an event of it when the wait begins, and once more when it
+// waits for what is in trouble.
+func (d *daemon) tellWaiting(in, other *instance) {
+	switch other.state() {
+	case "BACKOFF", "FATAL", "EXITED":
+		if in.toldWaiting == in.heldBy {
+			return
+		}
+	default:
+		if in.toldWaiting != "" {
+			return
+		}
+	}
+	in.toldWaiting = in.heldBy
+	d.tellOf(in, event.Waiting, "reason", in.heldBy)
+}
+
+// alive reports whether the program runs already: a start of it waits for
+// nothing.
+func (in *instance) alive() bool {
+	return in.heeded() && (in.state() == "RUNNING" || in.state() == "STARTING")
+}
+
+func (b *batch) lowestUnsettled(d *daemon) (lowest *instance) {
+	for in := range b.unsettled {
+		if in.conf != nil && (lowest == nil || d.rankOf(in.conf) < d.rankOf(lowest.conf)) {
+			lowest = in
+		}
 	}
 	return lowest
 }
 
-func byPriority(a, b *instance) int {
-	if a.conf.Priority != b.conf.Priority {
-		return a.conf.Priority - b.conf.Priority
+func (d *daemon) startHeld(in *instance) {
+	cause := d.batch.held[in]
+	d.unhold(in)
+	d.batch.unsettled[in] = true
+	d.order(in, "start", cause)
+}
+
+// hold takes down why an instance is not started yet. That someone wants it
+// is a wish, which has to outlive tmd; at boot the configuration says so.
+func (d *daemon) hold(in *instance, why string) {
+	begins := in.heldBy == ""
+	in.heldBy = why
+	cause := d.batch.held[in]
+	if begins && (cause == "user" || in.state() != "STOPPED") && !in.awaits() {
+		d.order(in, "await", cause)
 	}
-	return naturally(a.name, b.name)
+}
+
+// awaits reports whether the helper has the wish already.
+func (in *instance) awaits() bool {
+	return in.heeded() && in.state() == "STOPPED" && in.status.Wish == statedir.WishUp
 }
 
 // unhold takes an instance out of the batch: it was stopped or removed.
 func (d *daemon) unhold(in *instance) {
-	if d.batch != nil {
-		delete(d.batch.held, in)
-		delete(d.batch.unsettled, in)
-	}
-	in.heldBy = ""
+	delete(d.batch.held, in)
+	delete(d.batch.unsettled, in)
+	in.heldBy, in.toldWaiting = "", ""
 }
 
-// heldChanged tells those who wait for an instance why it waits.
-func (d *daemon) heldChanged(in *instance) {
-	for j := range in.jobs {
-		j.look(in)
-	}
-}
-
-// heldBack is what an instance waits for, "" when for nothing.
-func (d *daemon) heldBack(in *instance, lowest int) string {
-	for _, a := range in.conf.After {
-		if why := d.unmet(a); why != "" {
-			return "waiting for " + why
-		}
-	}
-	if in.conf.Priority == lowest {
-		return ""
-	}
-	for other := range d.batch.held {
-		if d.goesBefore(other, in) && len(other.conf.After) == 0 {
-			return "waiting for " + other.name + " (priority " + strconv.Itoa(other.conf.Priority) + ")"
-		}
-	}
-	for other := range d.batch.unsettled {
-		if other.conf != nil && d.goesBefore(other, in) {
-			return "waiting for " + other.name + " (" + other.state() + ")"
-		}
-	}
-	return ""
-}
-
-func (d *daemon) goesBefore(a, b *instance) bool {
-	return a != b && a.conf != nil && a.conf.Priority < b.conf.Priority && !d.comesAfter(a.conf, b.program, nil)
-}
-
-// unmet names an instance of the program that is not as `after` wants it:
-// "db:0 (BACKOFF)".
-func (d *daemon) unmet(a config.After) string {
+// unmet is an instance of a program that is not as `after` wants it, nil when
+// all are.
+func (d *daemon) unmet(a config.After) *instance {
 	p := d.programs[a.Program]
 	if p == nil {
-		return ""
+		return nil
 	}
 	for _, in := range p.instances {
-		met := in.up()
-		if a.Until == "exited" {
-			met = in.state() == "EXITED" && in.status.Event.Get("expected") == "yes"
-		}
-		if !met || !in.heeded() {
-			return in.name + " (" + in.state() + ")"
+		if !in.meets(a) {
+			return in
 		}
 	}
-	return ""
+	return nil
 }
 
-// comesAfter reports whether an instance of c waits for program, by way of
-// others too.
-func (d *daemon) comesAfter(c *config.Instance, program string, seen map[string]bool) bool {
-	for _, a := range c.After {
-		if a.Program == program {
-			return true
-		}
-		if seen[a.Program] {
+// meets reports whether an instance is as `after` wants it.
+func (in *instance) meets(a config.After) bool {
+	if !in.heeded() {
+		return false
+	}
+	if a.Until == "exited" {
+		return in.state() == "EXITED" && in.status.Event.Get("expected") == "yes"
+	}
+	return in.up()
+}
+
+// willStay reports whether an instance stays as it is unless someone starts
+// it: nobody need wait for it.
+func (d *daemon) willStay(in *instance, a config.After) bool {
+	if in.heldBy != "" || !in.heeded() {
+		return false
+	}
+	switch in.state() {
+	case "STOPPED", "FATAL", "EXITED":
+		return !in.meets(a)
+	}
+	return false
+}
+
+// stuck reports whether what an instance waits for, by way of others too, will
+// not come by itself.
+func (d *daemon) stuck(in *instance, seen map[*instance]bool) bool {
+	if in.conf == nil || seen[in] {
+		return false
+	}
+	seen[in] = true
+	for _, a := range in.conf.After {
+		p := d.programs[a.Program]
+		if p == nil {
 			continue
 		}
-		if seen == nil {
-			seen = map[string]bool{}
-		}
-		seen[a.Program] = true
-		p := d.programs[a.Program]
-		if p != nil && len(p.instances) > 0 && p.instances[0].conf != nil && d.comesAfter(p.instances[0].conf, program, seen) {
-			return true
+		for _, other := range p.instances {
+			if d.willStay(other, a) || other.heldBy != "" && d.stuck(other, seen) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// naturally compares names so that web:2 comes before web:10.
-func naturally(a, b string) int {
-	for a != "" && b != "" {
-		na, ra := leadingNumber(a)
-		nb, rb := leadingNumber(b)
-		if na != nb && ra != a && rb != b {
-			return na - nb
-		}
-		if ra != a && rb != b {
-			a, b = ra, rb
-			continue
-		}
-		if a[0] != b[0] {
-			return int(a[0]) - int(b[0])
-		}
-		a, b = a[1:], b[1:]
+// rankOf is the priority of an instance, but never lower than that of what it
+// comes after: so the order by rank is never against `after`.
+func (d *daemon) rankOf(c *config.Instance) int {
+	rank := c.Priority
+	for _, a := range c.After {
+		rank = max(rank, d.programRank(a.Program))
 	}
-	return len(a) - len(b)
+	return rank
 }
 
-func leadingNumber(text string) (int, string) {
-	end := 0
-	for end < len(text) && end < 9 && text[end] >= '0' && text[end] <= '9' {
-		end++
+func (d *daemon) programRank(name string) int {
+	if rank, known := d.ranks[name]; known {
+		return rank
 	}
-	n, _ := strconv.Atoi(text[:end])
-	return n, text[end:]
+	rank := 0
+	if p := d.programs[name]; p != nil {
+		for _, in := range p.instances {
+			if in.conf != nil {
+				rank = max(rank, d.rankOf(in.conf))
+			}
+		}
+	}
+	d.ranks[name] = rank
+	return rank
+}
+
+// related reports whether some of these instances come after others of them.
+func (d *daemon) related(list []*instance) bool {
+	among := map[string]bool{}
+	for _, in := range list {
+		among[in.program] = true
+	}
+	seen := map[string]bool{}
+	return slices.ContainsFunc(list, func(in *instance) bool {
+		return in.conf != nil && d.reaches(in.conf.After, among, seen)
+	})
+}
+
+// reaches reports whether `after` leads to one of some programs.
+func (d *daemon) reaches(after []config.After, programs, seen map[string]bool) bool {
+	for _, a := range after {
+		if programs[a.Program] {
+			return true
+		}
+		if seen[a.Program] {
+			continue
+		}
+		seen[a.Program] = true
+		if p := d.programs[a.Program]; p != nil && len(p.instances) > 0 && p.instances[0].conf != nil &&
+			d.reaches(p.instances[0].conf.After, programs, seen) {
+			return true
+		}
+	}
+	return false
 }

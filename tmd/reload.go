@@ -208,9 +208,9 @@ func (r *reloading) apply() (starts, goes []*instance) {
 			counts[1]++
 			d.tell("removed", "name", s.name)
 			goes = append(goes, s.in)
-			d.remove(s.in)
 		}
 	}
+	d.remove(goes)
 	d.enterPrograms(r.file)
 	var added []*instance
 	for _, s := range r.steps {
@@ -223,16 +223,17 @@ func (r *reloading) apply() (starts, goes []*instance) {
 				added = append(added, in)
 			}
 		default:
+			d.tell("changed", "name", s.name, "keys", changedKeys(s.changes))
 			if s.restarts() {
 				counts[2]++
 				starts = append(starts, s.in)
 			} else {
 				counts[3]++
+				d.bringUpToDate(s.in)
 			}
-			d.tell("changed", "name", s.name, "keys", changedKeys(s.changes))
-			d.bringUpToDate(s.in)
 		}
 	}
+	d.restartChanged(starts)
 	d.startInOrder(added, "reload")
 	d.logUnused()
 	d.tell("reload", "by", r.by, "added", itoa(counts[0]), "removed", itoa(counts[1]),
@@ -250,7 +251,7 @@ func changedKeys(changes []config.Change) string {
 
 // enterPrograms takes the new file's programs for the known ones.
 func (d *daemon) enterPrograms(file *config.File) {
-	d.programs, d.listed = map[string]*program{}, nil
+	d.programs, d.listed, d.ranks = map[string]*program{}, nil, map[string]int{}
 	for _, c := range file.Programs {
 		p := &program{conf: c}
 		d.programs[c.Name] = p
@@ -281,33 +282,52 @@ func (d *daemon) add(conf *config.Instance) *instance {
 	return in
 }
 
+// restartChanged brings instances up to date that have to be restarted for it,
+// in order where one comes after another.
+func (d *daemon) restartChanged(list []*instance) {
+	if d.related(list) {
+		d.restartInOrder(list, "reload", func(in *instance) { d.renew(in) })
+		return
+	}
+	for _, in := range list {
+		d.bringUpToDate(in)
+	}
+}
+
 // bringUpToDate gives a helper the present configuration of its instance and
-// restarts the program where that takes it.
+// restarts the program where that takes it. What is not up is started by the
+// next release.
 func (d *daemon) bringUpToDate(in *instance) {
+	if !d.renew(in) {
+		return
+	}
+	switch in.state() {
+	case "BACKOFF", "FATAL":
+		d.batch.held[in] = "reload"
+	default:
+		d.order(in, "restart", "reload")
+	}
+}
+
+// renew gives a helper the present configuration, and reports whether its
+// program has to be restarted for it.
+func (d *daemon) renew(in *instance) (restarts bool) {
 	s := step{name: in.name, in: in, conf: in.conf, changes: config.Diff(configKeys(in.keys), in.conf.Keys)}
 	if len(s.changes) == 0 {
-		return
+		return false
 	}
 	if in.status.Since != 0 && in.status.PID == 0 {
 		// A helper that has yet to find its program looks for that of the
 		// spec it was started from; the new one must wait.
 		in.outdated = true
-		return
+		return false
 	}
 	if !d.replaceSpec(in) {
-		return
+		return false
 	}
 	in.tell("reload")
 	d.mindAnew(in, s.changes)
-	if !s.restarts() {
-		return
-	}
-	switch in.state() {
-	case "BACKOFF", "FATAL":
-		d.order(in, "start", "reload")
-	default:
-		d.order(in, "restart", "reload")
-	}
+	return s.restarts()
 }
 
 // reload is the whole of it; answer takes each line of the plan.
@@ -368,7 +388,7 @@ func doReload(d *daemon, r *proto.Request) {
 			if in.removing {
 				return false, false, ""
 			}
-			return started(in)
+			return d.started(in)
 		})
 		j.reload = true
 		for _, in := range goes {

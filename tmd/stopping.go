@@ -1,50 +1,129 @@
 package main
 
 import (
+	"math"
 	"os"
 	"slices"
 	"time"
 
+	"taskmaster/lib/config"
 	"taskmaster/lib/proto"
 
 	"golang.org/x/sys/unix"
 )
 
 // A descent is a stop of several instances in the reverse of the order in
-// which they are started: highest priority first, and what comes after
-// something else before that.
+// which they are started: highest rank first, and what comes after something
+// else before that.
 type descent struct {
-	verb    string // "stop", or "exit" which ends the helper too
+	verb    string // "stop", "await", or "exit" which ends the helper too
 	cause   string
-	waiting map[*instance]bool // not told yet
-	sent    map[*instance]bool // told, not down yet
-	done    func()
+	ranks   map[*instance]int   // of all; strangers to the configuration have none
+	before  map[string][]string // which programs come after a program, and so stop before it
+	waiting map[*instance]bool  // not told yet
+	sent    map[*instance]int   // told, not down yet: the number of that command
+	perName map[string]int      // how many of a program are not down; it has all that ever were here
+	perRank map[int]int
+	prepare func(*instance) // nil, or runs before one is told
+	done    func()          // nil, or runs when all are down
 }
 
-// stopInOrder begins a descent; done, if not nil, runs when all are down.
-func (d *daemon) stopInOrder(list []*instance, verb string, done func()) {
-	s := &descent{verb: verb, cause: "user", waiting: map[*instance]bool{}, sent: map[*instance]bool{}, done: done}
+// stopInOrder begins a descent.
+func (d *daemon) stopInOrder(list []*instance, s *descent) {
+	s.ranks, s.before = map[*instance]int{}, d.dependents(list)
+	s.waiting, s.sent = map[*instance]bool{}, map[*instance]int{}
+	s.perName, s.perRank = map[string]int{}, map[int]int{}
 	for _, in := range list {
 		s.waiting[in] = true
+		s.perName[in.program]++
+		if in.conf != nil {
+			s.ranks[in] = d.rankOf(in.conf)
+			s.perRank[s.ranks[in]]++
+		}
+		in.stopsLater = true
 	}
 	d.descents = append(d.descents, s)
 	d.descend(s)
-	d.stopNext(nil)
+	d.endDescents()
 }
 
-// stopNext lets every descent that the news of an instance concerns go on.
+// dependents tells which programs come after a program. Instances on their way
+// out know what the new configuration does not.
+func (d *daemon) dependents(list []*instance) map[string][]string {
+	before := map[string][]string{}
+	seen := map[string]bool{}
+	enter := func(c *config.Instance) {
+		if c == nil || seen[c.Program] {
+			return
+		}
+		seen[c.Program] = true
+		for _, a := range c.After {
+			before[a.Program] = append(before[a.Program], c.Program)
+		}
+	}
+	for _, in := range list {
+		enter(in.conf)
+	}
+	for _, p := range d.listed {
+		if len(p.instances) > 0 {
+			enter(p.instances[0].conf)
+		}
+	}
+	return before
+}
+
+// stopNext lets every descent go on that the news of an instance concerns.
 func (d *daemon) stopNext(in *instance) {
-	if len(d.descents) == 0 {
+	for _, s := range d.descents {
+		seq, told := s.sent[in]
+		switch {
+		case told && (d.down(in) || in.seq > seq): // or someone wants it otherwise since
+			delete(s.sent, in)
+		case s.waiting[in] && in.gone:
+			delete(s.waiting, in)
+		default:
+			continue
+		}
+		if s.drop(in) {
+			d.descend(s)
+		}
+	}
+	d.endDescents()
+}
+
+// drop counts one less, and reports whether that may concern others.
+func (s *descent) drop(in *instance) bool {
+	s.perName[in.program]--
+	last := s.perName[in.program] == 0
+	if rank, ranked := s.ranks[in]; ranked {
+		if s.perRank[rank]--; s.perRank[rank] == 0 {
+			delete(s.perRank, rank)
+			last = true
+		}
+	}
+	return last
+}
+
+// spare takes an instance that is to be started out of what has yet to stop.
+func (d *daemon) spare(in *instance) {
+	if !in.stopsLater {
 		return
 	}
-	var over []*descent
-	d.descents = slices.DeleteFunc(d.descents, func(s *descent) bool {
-		if in != nil && (s.sent[in] || s.waiting[in]) && d.down(in) {
-			delete(s.sent, in)
-			if len(s.waiting) > 0 {
+	in.stopsLater = false
+	for _, s := range d.descents {
+		if s.waiting[in] && s.verb != "exit" {
+			delete(s.waiting, in)
+			if s.drop(in) {
 				d.descend(s)
 			}
 		}
+	}
+}
+
+// endDescents does what was to follow those that are over.
+func (d *daemon) endDescents() {
+	var over []*descent
+	d.descents = slices.DeleteFunc(d.descents, func(s *descent) bool {
 		if len(s.waiting)+len(s.sent) > 0 {
 			return false
 		}
@@ -58,84 +137,53 @@ func (d *daemon) stopNext(in *instance) {
 	}
 }
 
+// descend tells all that need not wait for others any more.
 func (d *daemon) descend(s *descent) {
-	highest, ordered := s.highest()
+	highest := math.MinInt
+	for rank := range s.perRank {
+		highest = max(highest, rank)
+	}
 	for in := range s.waiting {
-		if d.instances[in.name] != in {
-			delete(s.waiting, in)
-			continue
-		}
-		if ordered && (in.conf != nil && in.conf.Priority < highest || d.neededBySome(s, in)) && d.mustWait(s, in) {
+		rank, ranked := s.ranks[in]
+		if ranked && (rank < highest || s.goesOn(in.program, map[string]bool{})) {
 			continue
 		}
 		delete(s.waiting, in)
-		s.sent[in] = true
-		if s.verb == "exit" {
-			in.removing = true
+		in.stopsLater = false
+		if s.prepare != nil {
+			s.prepare(in)
 		}
 		d.order(in, s.verb, s.cause)
+		s.sent[in] = in.seq
 	}
+}
+
+// goesOn reports whether something that comes after a program, by way of
+// programs that are not stopped too, is not down yet.
+func (s *descent) goesOn(program string, seen map[string]bool) bool {
+	for _, name := range s.before[program] {
+		if s.perName[name] > 0 {
+			return true
+		}
+		if _, here := s.perName[name]; here || seen[name] {
+			continue
+		}
+		seen[name] = true
+		if s.goesOn(name, seen) {
+			return true
+		}
+	}
+	return false
 }
 
 // down reports whether an instance that was told to stop has done so.
 func (d *daemon) down(in *instance) bool {
-	if d.instances[in.name] != in {
+	if in.gone {
 		return true
 	}
 	switch in.state() {
 	case "STOPPED", "EXITED", "FATAL":
 		return in.heeded()
-	}
-	return false
-}
-
-// highest is the highest priority among those that are not down; ordered is
-// false when nothing has to wait for anything.
-func (s *descent) highest() (highest int, ordered bool) {
-	first := true
-	for _, set := range []map[*instance]bool{s.waiting, s.sent} {
-		for in := range set {
-			if in.conf == nil {
-				continue
-			}
-			if !first && in.conf.Priority != highest || len(in.conf.After) > 0 {
-				ordered = true
-			}
-			if first || in.conf.Priority > highest {
-				highest, first = in.conf.Priority, false
-			}
-		}
-	}
-	return highest, ordered
-}
-
-// neededBySome reports whether some other instance of the descent comes after
-// this one.
-func (d *daemon) neededBySome(s *descent, in *instance) bool {
-	for _, set := range []map[*instance]bool{s.waiting, s.sent} {
-		for other := range set {
-			if other != in && other.conf != nil && d.comesAfter(other.conf, in.program, nil) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// mustWait reports whether another instance has to be down first.
-func (d *daemon) mustWait(s *descent, in *instance) bool {
-	for _, set := range []map[*instance]bool{s.waiting, s.sent} {
-		for other := range set {
-			if other == in || other.conf == nil || in.conf == nil {
-				continue
-			}
-			if d.comesAfter(other.conf, in.program, nil) {
-				return true
-			}
-			if other.conf.Priority > in.conf.Priority && !d.comesAfter(in.conf, other.program, nil) {
-				return true
-			}
-		}
 	}
 	return false
 }
@@ -160,7 +208,10 @@ func (d *daemon) shutDown(by string) {
 		d.unhold(in)
 		all = append(all, in)
 	}
-	d.stopInOrder(all, "exit", d.allDown)
+	d.stopInOrder(all, &descent{
+		verb: "exit", cause: "user", done: d.allDown,
+		prepare: func(in *instance) { in.removing = true },
+	})
 }
 
 func (d *daemon) hurry() {

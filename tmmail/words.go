@@ -36,6 +36,8 @@ func phrase(e *event.Event) string {
 		return with("is unhealthy", ": ", e.Get("reason"))
 	case event.Healthy:
 		return "is healthy again"
+	case event.Waiting:
+		return "is " + e.Get("reason")
 	case event.ReloadFail:
 		return with("could not reload its configuration", ": ", e.Get("reason"))
 	case event.LogFull:

@@ -16,7 +16,7 @@ var mailFields = []string{"to", "from", "server", "tls", "user", "password_file"
 var mailEvents = []string{
 	"exited-unexpected",
 	event.Starting, event.Running, event.Exited, event.Backoff, event.Fatal, event.Stopping, event.Killed,
-	event.Stopped, event.Adopted, event.Unhealthy, event.Healthy, event.Started, event.Reload, event.ReloadFail,
+	event.Stopped, event.Adopted, event.Unhealthy, event.Healthy, event.Waiting, event.Started, event.Reload, event.ReloadFail,
 	event.Added, event.Removed, event.Changed, event.Command, event.Denied, event.LogFull, event.Lost,
 }
 

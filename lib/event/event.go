@@ -40,6 +40,7 @@ const (
 	Heeded    = "heeded" // a command was taken and changed no state; only between helper and tmd
 	Unhealthy = "unhealthy"
 	Healthy   = "healthy"
+	Waiting   = "waiting" // for what it comes after
 )
 
 // The events of tmd itself, whose NAME is Daemon. Stopping and Stopped are
