@@ -124,11 +124,12 @@ func (l *location) stateDir() (statedir.Dir, error) {
 
 // readSecret returns the secret. A default file that does not exist is no
 // error, since the daemon may ask for none; missing then says what was not
-// found.
+// found. With a secret a daemon that asks for none is not believed (proto), so
+// where the configuration says auth: none there is none.
 func (l *location) readSecret() (secret, missing string, err error) {
 	path := l.secret
 	if path == "" {
-		if path, err = l.defaultSecret(); err != nil {
+		if path, err = l.defaultSecret(); err != nil || path == "" {
 			return "", "", err
 		}
 	}
@@ -145,14 +146,17 @@ func (l *location) readSecret() (secret, missing string, err error) {
 }
 
 // defaultSecret is the file that tmd uses: what the configuration file says,
-// else the one in the state directory.
+// "" when that is auth: none, else the one in the state directory.
 func (l *location) defaultSecret() (string, error) {
 	if l.state == "" || l.config != "" {
 		settings, err := l.read()
 		if err != nil {
 			return "", err
 		}
-		if settings.Secret != "" {
+		switch {
+		case settings.Auth == "none":
+			return "", nil
+		case settings.Secret != "":
 			return settings.Secret, nil
 		}
 	}

@@ -15,11 +15,13 @@ import (
 	"taskmaster/lib/die"
 )
 
-// settings is what tmctl needs of a configuration file: the two keys that say
-// where a daemon is found. All else in it is tmd's to understand.
+// settings is what tmctl needs of a configuration file: the keys that say
+// where a daemon is found, and what it asks for. All else in it is tmd's to
+// understand.
 type settings struct {
 	State  string
 	Secret string
+	Auth   string
 }
 
 // maxConfig is the size that tmd takes at most (taskmaster.yaml(5)).
@@ -102,12 +104,12 @@ func parseSettings(file *os.File) (*settings, error) {
 		return nil, errors.New("larger than 1 MiB")
 	}
 	var content struct {
-		Taskmaster struct{ State, Secret string }
+		Taskmaster settings
 	}
 	if err := yaml.Unmarshal(text, &content); err != nil {
 		return nil, err
 	}
-	s := &settings{}
+	s := &settings{Auth: content.Taskmaster.Auth}
 	if s.State, err = expand(content.Taskmaster.State, file.Name()); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"taskmaster/lib/config"
 	"taskmaster/lib/die"
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
@@ -70,35 +71,55 @@ func (d *daemon) serve(l net.Listener) {
 	}
 }
 
-// makeSecrets reads the secrets, and makes the default one if it is missing.
+// makeSecrets reads the secrets, and makes those that are missing. With auth:
+// none there is no default one: a tmctl that finds a secret would not trust a
+// server that asks for none.
 func (d *daemon) makeSecrets() {
-	s := d.file.Settings
-	if s.Auth == "none" {
-		return
-	}
 	var err error
-	if d.secret, err = d.readSecret(d.secretPath(), true); err != nil {
-		die.Fatal(die.Usage, "unable to use the secret "+d.secretPath(), err)
+	if d.secret, d.readonly, err = d.secretsFor(d.file.Settings); err != nil {
+		die.Fatal(die.Usage, err.Error(), nil)
 	}
-	if s.ReadonlySecret != "" {
-		if d.readonly, err = d.readSecret(s.ReadonlySecret, true); err != nil {
-			die.Fatal(die.Usage, "unable to use the secret "+s.ReadonlySecret, err)
+	d.dropUnasked()
+}
+
+// secretsFor reads or makes the secrets that settings name.
+func (d *daemon) secretsFor(s config.Settings) (secret, readonly string, err error) {
+	if s.Auth == "none" {
+		return "", "", nil
+	}
+	for _, one := range []struct {
+		path string
+		into *string
+	}{{d.secretPath(s), &secret}, {s.ReadonlySecret, &readonly}} {
+		if one.path == "" {
+			continue
 		}
+		if *one.into, err = readOrMakeSecret(one.path); err != nil {
+			return "", "", errors.New("unable to use the secret " + one.path + ": " + die.Reason(err))
+		}
+	}
+	return secret, readonly, nil
+}
+
+// dropUnasked removes the secret of the state directory under auth: none.
+func (d *daemon) dropUnasked() {
+	if d.file.Settings.Auth == "none" {
+		unix.Unlink(d.dir.Secret())
 	}
 }
 
-func (d *daemon) secretPath() string {
-	if p := d.file.Settings.Secret; p != "" {
-		return p
+func (d *daemon) secretPath(s config.Settings) string {
+	if s.Secret != "" {
+		return s.Secret
 	}
 	return d.dir.Secret()
 }
 
-// readSecret reads a secret file, which proto checks for owner and mode, and
-// makes it when told to and it does not exist.
-func (d *daemon) readSecret(path string, create bool) (string, error) {
+// readOrMakeSecret reads a secret file, which proto checks for owner and mode,
+// and makes it when it does not exist.
+func readOrMakeSecret(path string) (string, error) {
 	secret, err := proto.ReadSecret(path)
-	if !create || !errors.Is(err, os.ErrNotExist) {
+	if !errors.Is(err, os.ErrNotExist) {
 		return secret, err
 	}
 	secret = proto.NewSecret()
@@ -106,8 +127,14 @@ func (d *daemon) readSecret(path string, create bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer unix.Close(fd)
-	return secret, statedir.WriteAll(fd, []byte(secret+"\n"))
+	err = statedir.WriteAll(fd, []byte(secret+"\n"))
+	if e := unix.Close(fd); err == nil {
+		err = e
+	}
+	if err != nil {
+		unix.Unlink(path) // half a secret would be refused at every later start
+	}
+	return secret, err
 }
 
 // A verb handles one kind of request, on the client's goroutine.
@@ -131,8 +158,9 @@ var changing = map[string]bool{
 	"rekey": true, "mail": true,
 }
 
+// handle answers one request. A panic of it is proto's, which ends this request
+// and not tmd.
 func (d *daemon) handle(r *proto.Request) {
-	defer die.OnPanic()
 	do := verbs[r.Verb]
 	if do == nil {
 		r.Err(proto.Bad, "unknown request "+line.Encode(r.Verb))
@@ -154,11 +182,24 @@ func parse(r *proto.Request, spec string) (o proto.Options, rest []string, ok bo
 	return o, rest, true
 }
 
+// maxPatterns bounds how often one request may look at every instance. A line
+// has room for 16,000 times `all`, which would hold up the loop for minutes.
+const maxPatterns = 32
+
 // targets are the instances that words name; all is none at all. Every word
 // must name one, or nothing is done.
 func (d *daemon) targets(words []string) ([]*instance, error) {
 	if len(words) == 0 {
 		words = []string{"all"}
+	}
+	patterns := 0
+	for _, word := range words {
+		if word == "all" || isGlob(word) {
+			patterns++
+		}
+	}
+	if patterns > maxPatterns {
+		return nil, errors.New("more than " + itoa(maxPatterns) + " patterns in one request")
 	}
 	var found []*instance
 	taken := map[*instance]bool{}
@@ -188,7 +229,7 @@ func (d *daemon) target(word string) ([]*instance, error) {
 	if p := d.programs[word]; p != nil {
 		return p.instances, nil
 	}
-	if strings.ContainsAny(word, "*?[") {
+	if isGlob(word) {
 		list := d.sorted(func(in *instance) bool { return globs(word, in.name) || globs(word, in.program) })
 		if len(list) > 0 || d.matchesProgram(word) {
 			return list, nil

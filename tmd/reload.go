@@ -117,7 +117,8 @@ type reloading struct {
 	file  *config.File
 	steps []step
 	l     net.Listener // bound to a new address, nil when that stays
-	auth  [2]string    // the secrets
+
+	secret, readonly string // in effect under the new file
 }
 
 var oneReload sync.Mutex
@@ -153,20 +154,9 @@ func (r *reloading) check() error {
 	if d.options.state == "" && absolute(path) != string(d.dir) {
 		return errState
 	}
-	if s.Auth != "none" {
-		secret := s.Secret
-		if secret == "" {
-			secret = d.dir.Secret()
-		}
-		var err error
-		if r.auth[0], err = d.readSecret(secret, true); err != nil {
-			return errors.New("unable to use the secret " + secret + ": " + die.Reason(err))
-		}
-		if s.ReadonlySecret != "" {
-			if r.auth[1], err = d.readSecret(s.ReadonlySecret, true); err != nil {
-				return errors.New("unable to use the secret " + s.ReadonlySecret + ": " + die.Reason(err))
-			}
-		}
+	var err error
+	if r.secret, r.readonly, err = d.secretsFor(s); err != nil {
+		return err
 	}
 	if s.Listen != d.file.Settings.Listen {
 		l, err := net.Listen("tcp", s.Listen)
@@ -191,7 +181,8 @@ func (r *reloading) drop() {
 func (r *reloading) apply() (starts, goes []*instance) {
 	d := r.d
 	d.file = r.file
-	d.secret, d.readonly = r.auth[0], r.auth[1]
+	d.secret, d.readonly = r.secret, r.readonly
+	d.dropUnasked()
 	if r.l != nil {
 		d.listener.Close()
 		d.listener = r.l

@@ -3,10 +3,13 @@ package main
 import (
 	"path"
 	"slices"
+	"strings"
 
 	"taskmaster/lib/nearest"
 	"taskmaster/lib/proto"
 )
+
+func isGlob(word string) bool { return strings.ContainsAny(word, "*?[") }
 
 func globs(pattern, name string) bool {
 	ok, err := path.Match(pattern, name)

@@ -260,7 +260,7 @@ func doRekey(d *daemon, r *proto.Request) {
 			err = errNoAuth
 			return
 		}
-		if err = statedir.Replace(d.secretPath(), []byte(secret+"\n")); err == nil {
+		if err = statedir.Replace(d.secretPath(d.file.Settings), []byte(secret+"\n")); err == nil {
 			d.secret = secret
 		}
 	})

@@ -212,10 +212,16 @@ func OpenFIFO(path string, flags int) (int, error) {
 }
 
 // Replace writes a file by rename(2), mode 0600: a reader finds the old
-// content or the new one. What fails leaves the old one.
+// content or the new one. What fails leaves the old one. What an interrupted
+// Replace left, or somebody put there to read the content or to block us with
+// a FIFO, is removed and never opened.
 func Replace(path string, content []byte) error {
 	fresh := path + ".new"
-	fd, err := open(fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
+	fd, err := open(fresh, flags, 0o600)
+	if err == unix.EEXIST && unix.Unlink(fresh) == nil {
+		fd, err = open(fresh, flags, 0o600)
+	}
 	if err != nil {
 		return err
 	}
