@@ -3,7 +3,9 @@
 GO      = go
 PREFIX  = /usr/local
 BINDIR  = $(PREFIX)/bin
-MANDIR  = $(PREFIX)/share/man
+LIBDIR  = $(PREFIX)/lib
+SHAREDIR = $(PREFIX)/share
+MANDIR  = $(SHAREDIR)/man
 VERSION = 0.1
 PROGRAMS = tmd tmsupervise tmctl tmlog tmmail
 
@@ -24,6 +26,22 @@ run: all bin/webserver
 
 bin/webserver: FORCE
 	$(BUILD) -o $@ ./examples/webserver
+
+# install is safe over a running system: each file comes by rename. A running
+# tmd stays the old one until `tmctl upgrade`.
+PLACES = '$(DESTDIR)' '$(BINDIR)' '$(LIBDIR)' '$(SHAREDIR)' '$(MANDIR)'
+install: all
+	@sh packaging/install.sh $(PLACES)
+
+uninstall:
+	@sh packaging/uninstall.sh $(PLACES)
+
+# deb and dist make the same bytes of the same sources, into dist/.
+deb: all
+	@sh packaging/deb.sh $(VERSION)
+
+dist:
+	@sh packaging/dist.sh $(VERSION)
 
 vet:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w'; exit 1; }
@@ -57,4 +75,4 @@ bench: all
 	bin/bench $(BENCHFLAGS)
 
 .PHONY: bench lint fuzz
-.PHONY: all run vet test staticcheck manlint FORCE
+.PHONY: all run install uninstall deb dist vet test staticcheck manlint FORCE

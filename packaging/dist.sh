@@ -1,0 +1,10 @@
+#!/bin/sh
+# dist.sh VERSION: make dist/taskmaster-VERSION.tar.gz of the last commit. Its
+# bytes depend on that alone. Run by `make dist`.
+set -e
+if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+	echo 'dist: warning: what is not committed is not in it' >&2
+fi
+mkdir -p dist
+git archive --format=tar --prefix="taskmaster-$1/" HEAD | gzip -9n >"dist/taskmaster-$1.tar.gz"
+echo "dist/taskmaster-$1.tar.gz"
