@@ -35,8 +35,8 @@ func (d *daemon) attach() {
 	}
 	d.attachStrays()
 	var held, waited []*instance
+	d.takeOn(fresh...)
 	for _, in := range fresh {
-		d.takeOn(in)
 		d.minding(in)
 		switch wish := in.status.Wish; {
 		case in.conf.Autostart && (wish == "" || wish == statedir.WishNone):
@@ -88,25 +88,37 @@ func (d *daemon) attachStrays() {
 	var strays []*instance
 	for _, name := range names {
 		if d.instances[name] == nil {
-			in := d.newInstance(name, "")
-			d.takeOn(in)
-			strays = append(strays, in)
+			strays = append(strays, d.newInstance(name, ""))
 		}
 	}
+	d.takeOn(strays...)
 	d.remove(strays)
 }
 
-// takeOn finds the helper of an instance or starts one. What an earlier tmd
-// left is brought to the present configuration as a reload does it, whether
-// its helper lives or not.
-func (d *daemon) takeOn(in *instance) {
+// takeOn finds the helpers of instances or starts them. All are forked before
+// a descriptor is opened for any: each fork copies, and each exec closes,
+// what tmd has open, and thousands would cost the square of their number.
+func (d *daemon) takeOn(list ...*instance) {
+	for _, in := range list {
+		if !d.furnish(in) {
+			d.forkHelper(in)
+		}
+	}
+	for _, in := range list {
+		d.connect(in)
+	}
+}
+
+// furnish makes an instance's directory and tells whether its helper lives.
+// What an earlier tmd left is brought to the present configuration as a
+// reload does it, whether its helper lives or not.
+func (d *daemon) furnish(in *instance) (alive bool) {
 	if err := in.run.Create(); err != nil {
 		die.Warn("unable to make "+string(in.run), err)
 	}
 	d.refreshQuietly(in)
 	known := d.readKeys(in)
-	in.openControl()
-	alive := d.findHelper(in)
+	alive = d.findHelper(in)
 	in.numbered = in.status.Seq + inFlight
 	switch {
 	case in.conf == nil:
@@ -115,9 +127,22 @@ func (d *daemon) takeOn(in *instance) {
 	default:
 		d.replaceSpec(in)
 	}
-	if !alive {
-		d.startHelper(in)
+	return alive
+}
+
+// connect opens what tmd holds open for an instance: its control FIFO and the
+// pidfd of its helper, which is still our child or was found with it.
+func (d *daemon) connect(in *instance) {
+	in.openControl()
+	if in.helper.pid == 0 || in.helper.pidfd >= 0 {
+		return
 	}
+	fd, err := unix.PidfdOpen(in.helper.pid, 0)
+	if err != nil {
+		die.Warn("unable to watch the helper of "+in.name, err)
+		return
+	}
+	d.watchHelper(in, in.helper.pid, fd)
 }
 
 func (d *daemon) replaceSpec(in *instance) bool {
@@ -177,11 +202,15 @@ func (d *daemon) watchHelper(in *instance, pid, fd int) {
 
 // startHelper starts a helper; it finds by itself whether its program lives.
 func (d *daemon) startHelper(in *instance) {
+	d.forkHelper(in)
+	d.connect(in)
+}
+
+func (d *daemon) forkHelper(in *instance) {
 	in.helper.again = nil
-	pidfd := -1
 	pid, err := d.children.start(child{
 		path: d.ownProgram("tmsupervise"), argv: []string{"tmsupervise", "-d", string(in.run)},
-		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, pidfd: &pidfd,
+		env: d.helperEnv(), files: [3]int{d.null, 1, 2},
 	}, func(unix.WaitStatus) {})
 	if err != nil {
 		die.Warn("unable to start the helper of "+in.name, err)
@@ -189,7 +218,7 @@ func (d *daemon) startHelper(in *instance) {
 		d.startHelperLater(in)
 		return
 	}
-	d.watchHelper(in, pid, pidfd)
+	in.helper.pid, in.helper.pidfd, in.helper.since = pid, -1, time.Now()
 }
 
 // helperEnv makes the Go runtime of the helper small; its program's

@@ -41,7 +41,12 @@ func Ensure() error {
 	runtime.LockOSThread() // the mask is this thread's, and exec keeps it
 	defer runtime.UnlockOSThread()
 	reset(ignored)
-	return syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), mark+"=1"))
+	// By its own path, so that ps(1) shows its name and not "exe".
+	path, err := os.Executable()
+	if err != nil {
+		path = "/proc/self/exe"
+	}
+	return syscall.Exec(path, os.Args, append(os.Environ(), mark+"=1"))
 }
 
 // state reads the masks from /proc/self/status (proc(5)).
