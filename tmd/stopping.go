@@ -197,6 +197,9 @@ type shutdown struct {
 // shutDown stops everything in order and then tmd; asked again, it does not
 // wait for programs to wind down.
 func (d *daemon) shutDown(by string) {
+	if d.quitting {
+		return // it ends already, and leaves the programs as it was told to
+	}
 	if d.stop != nil {
 		d.hurry()
 		return
@@ -216,7 +219,7 @@ func (d *daemon) shutDown(by string) {
 
 func (d *daemon) hurry() {
 	d.stop.hurried = true
-	for _, in := range d.instances {
+	for in := range d.everyone {
 		if !in.removing {
 			in.removing = true
 			d.order(in, "exit", "user")
@@ -282,13 +285,18 @@ func (d *daemon) finish() int {
 }
 
 // keepAll ends tmd and leaves all else running for the next one.
-func (d *daemon) keepAll(by string) {
+// It returns false when all is being stopped already.
+func (d *daemon) keepAll(by string) bool {
+	if d.stop != nil {
+		return false
+	}
 	d.tell("stopping", "by", by, "keep", "yes")
 	d.quitting = true
 	d.leave = func() {
 		d.clients.Close()
 		os.Remove(d.dir.Address())
 	}
+	return true
 }
 
 func doShutdown(d *daemon, r *proto.Request) {
@@ -301,12 +309,12 @@ func doShutdown(d *daemon, r *proto.Request) {
 		return
 	}
 	if o.Has('k') {
-		if get(d, func() bool { return d.stop != nil }) {
+		// First it is so, then it is said: who was told may go on to SIGTERM.
+		if get(d, func() bool { return d.keepAll(r.Peer) }) {
+			r.OK("programs keep running")
+		} else {
 			r.Err(proto.State, errStopping.Error())
-			return
 		}
-		r.OK("programs keep running")
-		d.ask(func() { d.keepAll(r.Peer) })
 		return
 	}
 	done := make(chan struct{})
@@ -316,7 +324,9 @@ func doShutdown(d *daemon, r *proto.Request) {
 		if d.stop == nil {
 			d.shutDown(r.Peer)
 		}
-		d.stop.waiters = append(d.stop.waiters, done)
+		if d.stop != nil { // it is when tmd leaves the programs as they are
+			d.stop.waiters = append(d.stop.waiters, done)
+		}
 	})
 	select {
 	case <-done:
