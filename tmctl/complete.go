@@ -111,7 +111,7 @@ var (
 	testWord            = fixed("test")
 	eventName           = fixed("starting", "running", "exited", "backoff", "fatal", "stopping", "killed",
 		"stopped", "adopted", "unhealthy", "healthy", "waiting", "started", "reload", "reloadfail", "added",
-		"removed", "changed", "command", "denied", "logfull", "mail", "lost")
+		"removed", "changed", "waiting", "command", "denied", "logfull", "mail", "lost")
 )
 
 func fixed(words ...string) operand { return func(*session) []string { return words } }
