@@ -79,7 +79,12 @@ func (s *settings) prepare() error {
 	if s.bin, err = filepath.Abs(s.bin); err != nil {
 		return err
 	}
-	if s.work, err = os.MkdirTemp("", "tmbench"); err != nil {
+	// On a tmpfs, as /run is: ext4 looks long for inodes that were not deleted
+	// a moment ago, which would measure the rounds before.
+	if s.work, err = os.MkdirTemp("/dev/shm", "tmbench"); err != nil {
+		s.work, err = os.MkdirTemp("", "tmbench")
+	}
+	if err != nil {
 		return err
 	}
 	s.stamp = filepath.Join(s.work, "stamp")
