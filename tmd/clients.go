@@ -39,6 +39,9 @@ func (d *daemon) listen() {
 // bind listens on an address. A port 0 is first tried as the one that the tmd
 // before this one had, so that those who know it find us again.
 func (d *daemon) bind(address string) (net.Listener, error) {
+	if l := takeOver(address); l != nil {
+		return l, nil
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err == nil && port == "0" {
 		if before, err := os.ReadFile(d.dir.Address()); err == nil {

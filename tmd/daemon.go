@@ -81,7 +81,7 @@ func cleanEnv(env []string) []string {
 	for _, entry := range env {
 		name, _, _ := strings.Cut(entry, "=")
 		switch name {
-		case "TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE", "TM_EVENTS", "TM_NOTIFY_FD",
+		case listenVariable, "TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE", "TM_EVENTS", "TM_NOTIFY_FD",
 			"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID":
 		default:
 			kept = append(kept, entry)

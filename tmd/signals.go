@@ -35,7 +35,7 @@ func (d *daemon) signalled(sig syscall.Signal) {
 	name := signame.Of(sig)
 	switch sig {
 	case unix.SIGHUP:
-		go d.reload(name, func(string) {})
+		go d.reload(name, func(string) {}, func(_, _ []*instance) {})
 	case unix.SIGUSR1:
 		d.do(d.reopenLogs)
 	case unix.SIGUSR2:
@@ -79,10 +79,10 @@ func (d *daemon) tryOut() error {
 // becomeNew is the exec. Should it fail after all, the binary that runs, which
 // the kernel keeps whatever became of its file, takes its own place.
 func (d *daemon) becomeNew() {
-	d.listener.Close()
+	env := append(os.Environ(), d.handOver()...)
 	d.clients.Close()
 	for _, path := range []string{d.ownProgram("tmd"), "/proc/self/exe"} {
-		err := syscall.Exec(path, os.Args, os.Environ())
+		err := syscall.Exec(path, os.Args, env)
 		die.Warn("unable to execute "+path, err)
 	}
 	d.status = die.Temporary
