@@ -22,10 +22,7 @@ const statusWait = 100 * time.Millisecond
 func (h *helper) resume() {
 	was, err := h.dir.ReadStatus()
 	if err == unix.ENOENT {
-		// It never had a helper. A status begins with an event, always.
-		h.tell(event.Stopped).Int("pid", 0)
-		h.last = h.line.Append(h.room.last[:0])
-		return
+		return // it never had a helper
 	}
 	if err != nil {
 		// Nobody knows what runs, so all of the program's age may be it.

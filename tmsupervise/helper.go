@@ -102,9 +102,10 @@ func (h *helper) announce() {
 	h.count++
 }
 
-// sayStopped is what the status of a new instance says; there was no event.
+// sayStopped is what the status of a new instance says: it begins with an
+// event always, though nothing happened yet, which pid=0 tells.
 func (h *helper) sayStopped() {
-	h.tell(event.Stopped)
+	h.tell(event.Stopped).Int("pid", 0)
 	h.last = h.line.Append(h.room.last[:0])
 }
 

@@ -85,7 +85,7 @@ type rig struct {
 	env    []string // of the helper
 	path   string   // of the helper
 	helper *exec.Cmd
-	stderr bytes.Buffer
+	stderr string // where its standard error goes
 
 	control *os.File
 	mutex   sync.Mutex
@@ -101,6 +101,7 @@ func newRig(t *testing.T, cmd ...string) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, run: dir.Run("x:0"), path: helperPath, env: []string{"PATH=" + os.Getenv("PATH"), "GOMAXPROCS=1", "GOGC=off"}}
+	r.stderr = string(dir) + "/stderr"
 	r.spec = spec.Default()
 	r.spec.Name, r.spec.Program, r.spec.State, r.spec.Cmd = "x:0", "x", string(dir), cmd
 	r.spec.Env = []string{"PATH=" + os.Getenv("PATH"), "TM_NAME=x:0", "TM_PROGRAM=x", "TM_NUM=0", "TM_STATE=" + string(dir)}
@@ -163,7 +164,7 @@ func (r *rig) cleanUp() {
 		unix.Wait4(m, nil, 0, nil)
 	}
 	if r.t.Failed() {
-		r.t.Logf("helper's stderr: %s", r.stderr.String())
+		r.t.Logf("helper's stderr: %s", r.said())
 		for _, e := range r.events {
 			r.t.Log(e.String())
 		}
@@ -198,12 +199,23 @@ func (r *rig) beginAgain() *rig {
 	r.t.Helper()
 	r.helper = exec.Command(r.path, "-d", string(r.run))
 	r.helper.Env = r.env
-	r.helper.Stderr = &r.stderr
+	stderr, err := os.OpenFile(r.stderr, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer stderr.Close()
+	r.helper.Stderr = stderr
 	r.helper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := r.helper.Start(); err != nil {
 		r.t.Fatal(err)
 	}
 	return r
+}
+
+// said is what helpers wrote to their standard error.
+func (r *rig) said() string {
+	text, _ := os.ReadFile(r.stderr)
+	return string(text)
 }
 
 // kill ends the helper as a crash does.

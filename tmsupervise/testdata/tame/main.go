@@ -52,10 +52,6 @@ func hold(file string) {
 // notify sends each argument as a datagram to NOTIFY_SOCKET; "wait" waits for
 // the file that follows, without which the next is not sent.
 func notify(args []string) {
-	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
-	if err != nil {
-		os.Exit(6)
-	}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "wait" {
 			i++
@@ -64,7 +60,14 @@ func notify(args []string) {
 			}
 			continue
 		}
+		// A socket for each, as libsystemd has it: the other end may be
+		// another helper's by now.
+		conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+		if err != nil {
+			os.Exit(6)
+		}
 		conn.Write([]byte(args[i]))
+		conn.Close()
 	}
 }
 
