@@ -88,7 +88,7 @@ func (j *job) result(text string) {
 		j.progress.arrive(name)
 	}
 	last := j.told[name]
-	if outcome == "ok" && last != "" || last == event.Fatal || last == event.Waiting {
+	if outcome == "ok" && last != "" && !onTheWay(last) || last == event.Fatal || outcome != "ok" && last == event.Waiting {
 		return
 	}
 	paint := color("")
@@ -99,6 +99,12 @@ func (j *job) result(text string) {
 		words = outcome
 	}
 	j.print(name, escape(words), paint)
+}
+
+// onTheWay reports whether another event follows before the goal is reached;
+// the daemon may know of that before it hears the event.
+func onTheWay(kind string) bool {
+	return kind == event.Waiting || kind == event.Backoff || kind == event.Killed
 }
 
 func (j *job) print(name, text string, paint color) {

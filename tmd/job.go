@@ -17,7 +17,8 @@ type job struct {
 	reached func(*instance) (done, ok bool, text string)
 	open    map[*instance]bool // those it still waits for
 	shown   map[*instance]bool // those that are started for them: only their events are shown
-	results []string           // a line for each that it no longer waits for
+	results []string           // a line for each that it no longer waits for, until it is sent
+	news    chan struct{}      // holds something when there are results
 	failed  int
 	silent  bool // no line per instance: wait
 	reload  bool // only what went wrong is worth a line
@@ -29,7 +30,8 @@ type job struct {
 
 // newJob begins a job; it ends by itself, or by abandon.
 func (d *daemon) newJob(req *proto.Request, list []*instance, reached func(*instance) (bool, bool, string)) *job {
-	j := &job{d: d, req: req, reached: reached, open: map[*instance]bool{}, shown: map[*instance]bool{}, over: make(chan struct{}), total: len(list)}
+	j := &job{d: d, req: req, reached: reached, open: map[*instance]bool{}, shown: map[*instance]bool{},
+		over: make(chan struct{}), news: make(chan struct{}, 1), total: len(list)}
 	for _, in := range list {
 		j.open[in] = true
 		in.jobs[j] = true
@@ -96,11 +98,27 @@ func (j *job) settle(in *instance, ok bool, text string) {
 	switch {
 	case j.silent || j.reload && ok:
 	case j.reload:
-		j.results = append(j.results, in.name+": "+text)
+		j.result(in.name + ": " + text)
 	default:
-		j.results = append(j.results, strings.TrimSuffix(in.name+" "+word+" "+line.Encode(text), " "))
+		j.result(strings.TrimSuffix(in.name+" "+word+" "+line.Encode(text), " "))
 	}
 	j.endIfDone()
+}
+
+func (j *job) result(text string) {
+	j.results = append(j.results, text)
+	select {
+	case j.news <- struct{}{}:
+	default:
+	}
+}
+
+// sendResults runs on the client's goroutine: answers wait for a slow client,
+// and the loop must not.
+func (j *job) sendResults() {
+	var lines []string
+	j.d.ask(func() { lines, j.results = j.results, nil })
+	answerAll(j.req, lines)
 }
 
 func (j *job) endIfDone() {
@@ -129,19 +147,21 @@ func (j *job) abandon() {
 // wait runs on the client's goroutine until the job is over or the client
 // wants no more of it, and replies. What was begun goes on.
 func (j *job) wait() {
-	select {
-	case <-j.over:
-	case <-j.req.Done():
-		j.d.ask(j.abandon)
-		if len(j.open) > 0 {
-			j.req.Err(proto.State, "ended")
-			return
+	for waits := true; waits; {
+		select {
+		case <-j.over:
+			waits = false
+		case <-j.news:
+			j.sendResults()
+		case <-j.req.Done():
+			j.d.ask(j.abandon)
+			if len(j.open) > 0 {
+				j.req.Err(proto.State, "ended")
+				return
+			}
 		}
 	}
-	// Answers wait for a slow client, so they are never sent by the loop.
-	for _, text := range j.results {
-		j.req.Answer(text)
-	}
+	j.sendResults()
 	switch {
 	case j.err != "":
 		j.req.Err(proto.State, j.err)

@@ -34,9 +34,16 @@ func (d *daemon) startNext(in *instance) {
 		return
 	}
 	d.release()
-	if d.willStay(in, config.After{}) {
+	if d.willStay(in, config.After{}) && in.toldAll() {
 		d.lookAtHeld()
 	}
+}
+
+// toldAll reports whether the event that a status goes with was heard: a
+// client is shown why something failed before it hears that this was in vain.
+func (in *instance) toldAll() bool {
+	last := in.status.Event
+	return in.heard.Time.After(last.Time) || in.heard.Time.Equal(last.Time) && in.heard.Kind == last.Kind
 }
 
 // lookAtHeld tells those who wait for a start that it may never come.
