@@ -140,7 +140,8 @@ func groupWord(e *event.Event) string { return line.Encode(groupName(e.Name)) }
 
 // wants reports whether an event qualifies for mail.
 func (n *notifier) wants(e *event.Event) bool {
-	unexpected := e.Kind == event.Exited && e.Get("expected") == "no"
+	unexpected := e.Kind == event.Exited && e.Get("expected") == "no" ||
+		e.Kind == event.Unhealthy && e.Get("action") == "report"
 	if !slices.Contains(n.Events, e.Kind) && !(unexpected && slices.Contains(n.Events, unexpectedExit)) {
 		return false
 	}

@@ -24,7 +24,8 @@ const (
 )
 
 // unexpectedExit is the name, in the list of events, of an `exited` event
-// that has expected=no.
+// that has expected=no. Where a health check only reports, it stands for that
+// report too, since no such exit follows.
 const unexpectedExit = "exited-unexpected"
 
 // A settings is what a tmmail was told to do: the keys of the `mail:` map
