@@ -49,7 +49,7 @@ vet:
 	$(GO) vet -tags pausepoints ./tmsupervise
 
 test: all vet staticcheck manlint
-	$(GO) test -race ./...
+	$(GO) test -race $(TESTFLAGS) ./...
 
 # staticcheck is used where it is installed or can be.
 staticcheck:
