@@ -123,6 +123,9 @@ func (d *daemon) hearLine(text []byte) {
 		}
 		return
 	}
+	for in.before != nil {
+		in = in.before // whose helper it is that speaks
+	}
 	if status, err := in.run.ReadStatus(); err == nil && status.Boot == d.boot {
 		in.take(status)
 	}

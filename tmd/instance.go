@@ -31,15 +31,16 @@ type instance struct {
 	status  statedir.Status // as last read; State "" when there never was one
 	heard   event.Event     // the last event that came through the FIFO
 
-	seq         int    // of the last command sent
-	unheeded    string // that command, until a status shows its number
-	queue       []byte // commands that the FIFO had no room for
-	outdated    bool   // the helper has not been given the present configuration yet
-	removing    bool   // its helper was told to end, for good
-	gone        bool   // it has been forgotten
-	heldBy      string // why it is not started yet: "waiting for db:0 (BACKOFF)"
-	toldWaiting string // the last of these that was made an event
-	stopsLater  bool   // a descent has yet to tell it to stop
+	seq         int       // of the last command sent
+	unheeded    string    // that command, until a status shows its number
+	queue       []byte    // commands that the FIFO had no room for
+	outdated    bool      // the helper has not been given the present configuration yet
+	removing    bool      // its helper was told to end, for good
+	before      *instance // has the same name and is still being removed; nil when it has gone
+	gone        bool      // it has been forgotten
+	heldBy      string    // why it is not started yet: "waiting for db:0 (BACKOFF)"
+	toldWaiting string    // the last of these that was made an event
+	stopsLater  bool      // a descent has yet to tell it to stop
 	jobs        map[*job]bool
 	removed     []func()        // to be called when it is gone
 	writesTo    map[string]bool // log files that the program may have open
@@ -58,6 +59,18 @@ type program struct {
 func (in *instance) configure(conf *config.Instance) {
 	in.conf = conf
 	in.writers(false)
+}
+
+// everyone yields all instances, also those on their way out whose names
+// others have already.
+func (d *daemon) everyone(yield func(*instance) bool) {
+	for _, in := range d.instances {
+		for ; in != nil; in = in.before {
+			if !yield(in) {
+				return
+			}
+		}
+	}
 }
 
 // state is the instance's state in capitals.
@@ -166,7 +179,9 @@ func (in *instance) flush() {
 		}
 		in.queue = in.queue[end:]
 	}
-	in.queue = nil
+	if len(in.queue) == 0 {
+		in.queue = nil
+	}
 }
 
 // refresh reads the status file and tells everyone whom the change concerns.
@@ -208,7 +223,7 @@ func (d *daemon) statusChanged(in *instance) {
 // inheritedEnded tells a helper how its adopted program ended, since only tmd
 // could wait for it.
 func (d *daemon) inheritedEnded(who process, status unix.WaitStatus) {
-	for _, in := range d.instances {
+	for in := range d.everyone {
 		if in.status.PID == who.pid && in.status.Start == who.start {
 			in.tell("reaped", itoa(who.pid), itoa(int(status)))
 			return

@@ -74,7 +74,7 @@ func logArgs(l *config.Log) []string {
 // instance needs.
 func (d *daemon) logUnused() {
 	used := map[string]bool{}
-	for _, in := range d.instances {
+	for in := range d.everyone {
 		for file := range in.writesTo {
 			used[file] = true
 		}

@@ -264,12 +264,20 @@ func (d *daemon) add(conf *config.Instance) *instance {
 	in.configure(conf)
 	p := d.programs[conf.Program]
 	p.instances = append(p.instances, in)
-	if old != nil {
-		// Its directory is in use until the old one has gone.
-		old.removed = append(old.removed, func() { d.takeOn(in) })
+	if old == nil {
+		d.takeOn(in)
 		return in
 	}
-	d.takeOn(in)
+	// Its directory is in use until the old one has gone.
+	in.before = old
+	old.removed = append(old.removed, func() {
+		in.before = nil
+		if in.removing {
+			d.forget(in)
+			return
+		}
+		d.takeOn(in)
+	})
 	return in
 }
 
@@ -321,22 +329,24 @@ func (d *daemon) renew(in *instance) (restarts bool) {
 	return s.restarts()
 }
 
-// reload is the whole of it; answer takes each line of the plan.
-func (d *daemon) reload(by string, answer func(string)) (starts, goes []*instance, mistakes []string, err error) {
+// reload is the whole of it: answer takes each line of the plan, and applied
+// is called in the loop with what begins and what goes, before any of it can
+// have come to an end.
+func (d *daemon) reload(by string, answer func(string), applied func(starts, goes []*instance)) (mistakes []string, err error) {
 	oneReload.Lock()
 	defer oneReload.Unlock()
 	r, mistakes, err := d.prepare(by)
 	if len(mistakes) > 0 || err != nil {
 		d.do(func() { d.reloadFailed(by, mistakes, err) })
-		return nil, nil, mistakes, err
+		return mistakes, err
 	}
 	for _, s := range r.steps {
 		for _, text := range s.lines() {
 			answer(text)
 		}
 	}
-	d.ask(func() { starts, goes = r.apply() })
-	return starts, goes, nil, nil
+	d.ask(func() { applied(r.apply()) })
+	return nil, nil
 }
 
 func (d *daemon) reloadFailed(by string, mistakes []string, err error) {
@@ -369,25 +379,29 @@ func doReload(d *daemon, r *proto.Request) {
 		d.showPlan(r)
 		return
 	}
-	starts, goes, mistakes, err := d.reload(r.Peer, func(text string) { r.Answer(text) })
-	if refusedReload(r, mistakes, err) {
-		return
-	}
 	var j *job
-	d.ask(func() {
-		j = d.newJob(r, append(starts, goes...), func(in *instance) (bool, bool, string) {
-			if in.removing {
-				return false, false, ""
-			}
-			return d.started(in)
-		})
-		j.reload = true
-		for _, in := range goes {
-			in.removed = append([]func(){func() { j.settleRemoved(in) }}, in.removed...)
-		}
-		j.begin(0)
+	mistakes, err := d.reload(r.Peer, func(text string) { r.Answer(text) }, func(starts, goes []*instance) {
+		j = d.reloadJob(r, starts, goes)
 	})
-	j.wait()
+	if !refusedReload(r, mistakes, err) {
+		j.wait()
+	}
+}
+
+// reloadJob waits for what a reload has started and for what it removes.
+func (d *daemon) reloadJob(r *proto.Request, starts, goes []*instance) *job {
+	j := d.newJob(r, append(starts, goes...), func(in *instance) (bool, bool, string) {
+		if in.removing {
+			return false, false, ""
+		}
+		return d.started(in)
+	})
+	j.reload = true
+	for _, in := range goes {
+		in.removed = append([]func(){func() { j.settleRemoved(in) }}, in.removed...)
+	}
+	j.begin(0)
+	return j
 }
 
 // settleRemoved is the end that a reload wanted for an instance.
