@@ -254,6 +254,47 @@ func TestFullEvent(t *testing.T) {
 	}
 }
 
+// Nobody has to read what tmlog says: not even a reader who is gone, or one
+// who lets the pipe of standard error fill up, disturbs the log.
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	for name, deafen := range map[string]func(in, out *os.File){
+		"gone": func(in, out *os.File) { in.Close() },
+		"full": func(in, out *os.File) {
+			fd := int(out.Fd())
+			unix.SetNonblock(fd, true)
+			for n := 0; n >= 0; {
+				n, _ = unix.Write(fd, make([]byte, 4096))
+			}
+			unix.SetNonblock(fd, false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in, out, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			defer out.Close()
+			deafen(in, out)
+			r := newRig(t)
+			cmd := r.command(binary, "-s", "1000", "-z", "false")
+			cmd.Stderr = out
+			p := r.startAs(cmd)
+			r.write("one\n")
+			r.current("one\n")
+			os.Remove(r.log)
+			r.write("two\n")
+			r.current("two\n")
+			r.write(strings.Repeat("0123456789\n", 1000))
+			if code := p.end(); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}
+
 // A removed directory is made again, with its mode, and so is a removed file.
 func TestDirectoryRemoved(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,7 @@ func moveStderr() {
 func open(opt options, stdin int, mail *mailbox) (l *logger, code int, err error) {
 	in, err := openSource(stdin)
 	if err != nil {
-		return nil, die.Temporary, errors.New("unable to use standard input: " + die.Reason(err))
+		return nil, codeOf(err), errors.New("unable to use standard input: " + die.Reason(err))
 	}
 	l = newLogger(opt, in, mail)
 	l.lock, err = takeLock(opt.path)
@@ -83,10 +83,10 @@ func open(opt options, stdin int, mail *mailbox) (l *logger, code int, err error
 	return l, die.OK, nil
 }
 
-// codeOf tells an error that only another FILE will mend from the others.
+// codeOf tells an error that trying again will not mend from the others.
 func codeOf(err error) int {
 	switch err {
-	case errNotRegular, unix.EISDIR, unix.ENOTDIR, unix.ENAMETOOLONG, unix.ELOOP:
+	case errNotRegular, unix.EBADF, unix.EISDIR, unix.ENOTDIR, unix.ENAMETOOLONG, unix.ELOOP:
 		return die.Usage
 	}
 	return die.Temporary

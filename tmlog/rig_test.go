@@ -122,7 +122,9 @@ func (r *rig) startAs(cmd *exec.Cmd) *process {
 		cmd.Stdin = in
 	}
 	p := &process{r.t, cmd, &output{}, make(chan struct{})}
-	cmd.Stderr = p.stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = p.stderr
+	}
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -273,12 +275,13 @@ func (r *rig) all() string {
 // numbered makes lines that begin with 8 digits, counted from first, of random
 // length up to about width bytes.
 func numbered(random *rand.Rand, first, count, width int) string {
+	const letters = "thequickbrownfoxjumpsoverthelazydog"
+	pool := strings.Repeat(letters, width/len(letters)+2)
 	var text strings.Builder
 	for i := first; i < first+count; i++ {
 		text.WriteString(eightDigits(i))
-		for range random.Intn(width) {
-			text.WriteByte(byte('a' + random.Intn(26)))
-		}
+		from := random.Intn(len(letters))
+		text.WriteString(pool[from : from+random.Intn(width)])
 		text.WriteByte('\n')
 	}
 	return text.String()

@@ -38,6 +38,9 @@ func openSource(fd int) (source, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_ACCMODE == unix.O_WRONLY {
+		return nil, unix.EBADF
+	}
 	if st.Mode&unix.S_IFMT == unix.S_IFIFO {
 		return newPipe(fd)
 	}
