@@ -10,6 +10,7 @@ import (
 	"taskmaster/lib/die"
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
+	"taskmaster/lib/safepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -128,12 +129,14 @@ type tailer struct {
 // in pieces.
 const longestPart = 64 << 10
 
-// open opens without waiting for a FIFO that the path may name.
+// open opens without waiting for a FIFO that the path may name, and nothing
+// that the program's user could have put there to be shown a file of ours.
 func (t *tailer) open() error {
-	file, err := os.OpenFile(t.path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	fd, err := safepath.Open(t.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return err
 	}
+	file := os.NewFile(uintptr(fd), t.path)
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("not a regular file")

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/safepath"
 	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
 
@@ -82,20 +82,25 @@ func withRotated(path string, text []byte) ([]byte, bool) {
 var (
 	errNotRegular = errors.New("not a regular file")
 	errSymlink    = errors.New("a symbolic link, which is not followed")
+	errHardLink   = errors.New("a file with a second name, which may be anybody's")
 )
 
 // readEnd returns the last bytes of a regular file and whether there was
 // more. It never blocks, whatever was put in the file's place, and follows no
-// symbolic link there: the program's user could point one at a file that only
-// we may read.
+// link in a directory of others: the program's user could point one at a file
+// that only we may read.
 func readEnd(path string, most int) ([]byte, bool, error) {
-	in, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, unix.ELOOP) {
-		err = errSymlink
-	}
-	if err != nil {
+	fd, err := safepath.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	switch err {
+	case nil:
+	case unix.ELOOP:
+		return nil, false, errSymlink
+	case unix.EMLINK:
+		return nil, false, errHardLink
+	default:
 		return nil, false, err
 	}
+	in := os.NewFile(uintptr(fd), path)
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil {

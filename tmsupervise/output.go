@@ -3,6 +3,7 @@ package main
 import (
 	"syscall"
 
+	"taskmaster/lib/safepath"
 	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
@@ -58,6 +59,8 @@ func logFailure(path string, errno syscall.Errno) *ending {
 		fail.reason = "cannot open log " + path + ": nobody reads this FIFO"
 	case unix.ELOOP:
 		fail.reason = "cannot open log " + path + ": a symbolic link in a directory that others may write to"
+	case unix.EMLINK:
+		fail.reason = "cannot open log " + path + ": a file with a second name in a directory that others may write to"
 	}
 	return fail
 }
@@ -83,9 +86,9 @@ func (f *programFds) close() {
 	}
 }
 
-// openOutput opens the file or FIFO that an output names. A path through a
-// directory that others may write to is not followed over a symbolic link
-// they may have planted. A FIFO that nobody reads is an error, not a wait.
+// openOutput opens the file or FIFO that an output names, and in a directory
+// that others may write to nothing that they may have planted. A FIFO that
+// nobody reads is an error, not a wait.
 func openOutput(o spec.Output) (int, error) {
 	flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NONBLOCK | unix.O_NOCTTY
 	if o.Kind == spec.Log {
@@ -93,43 +96,9 @@ func openOutput(o spec.Output) (int, error) {
 		// keeper gives it SIGPIPE or loses what the pipe holds.
 		flags = unix.O_RDWR | unix.O_NONBLOCK
 	}
-	if !trusted(o.Path) {
-		flags |= unix.O_NOFOLLOW
-	}
-	for {
-		fd, err := unix.Open(o.Path, flags|unix.O_CLOEXEC, 0o644)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return -1, err
-		}
+	fd, err := safepath.Open(o.Path, flags, 0o644)
+	if err == nil {
 		unix.SetNonblock(fd, false)
-		return fd, nil
 	}
-}
-
-// trusted reports whether no directory of the path is writable by others than
-// root or the caller.
-func trusted(path string) bool {
-	if path == "" || path[0] != '/' {
-		cwd, err := unix.Getwd()
-		if err != nil {
-			return false
-		}
-		path = cwd + "/" + path
-	}
-	for at := 0; at < len(path); at++ {
-		if path[at] != '/' {
-			continue
-		}
-		var st unix.Stat_t
-		if unix.Stat(path[:at+1], &st) != nil {
-			return false
-		}
-		if st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != unix.Geteuid() {
-			return false
-		}
-	}
-	return true
+	return fd, err
 }

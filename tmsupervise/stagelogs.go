@@ -1,6 +1,7 @@
 package main
 
 import (
+	"taskmaster/lib/safepath"
 	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +21,7 @@ func openEarly(st *stage) *stageLogs {
 		if o.Path == "" {
 			continue
 		}
-		if o.Kind == spec.Log || trusted(o.Path) {
+		if o.Kind == spec.Log || safepath.Trusted(o.Path) {
 			logs.open(st, i, o)
 		} else {
 			logs.late[i] = true

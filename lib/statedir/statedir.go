@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"taskmaster/lib/procfs"
+	"taskmaster/lib/safepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,19 +50,28 @@ func Default() string {
 }
 
 // Create makes the state directory and its subdirectories where they are
-// missing, 0700, and refuses one that someone else owns or may enter, so that
-// an entry prepared in /tmp or /run is never followed. The errors are
-// ErrOwner, ErrOpen, ErrNotDir and those of mkdir(2).
+// missing, 0700, and refuses one that someone else owns or may enter, or could
+// put another in the place of, so that an entry prepared in /tmp or /run is
+// never followed. The errors are ErrOwner, ErrOpen, ErrNotDir, those of
+// safepath.Secure and those of mkdir(2).
 func Create(path string) (Dir, error) {
+	if err := safepath.Secure(path); err != nil {
+		return "", err
+	}
 	for _, dir := range []string{path, path + "/run", path + "/log"} {
-		if err := unix.Mkdir(dir, 0o700); err != nil && err != unix.EEXIST {
-			return "", err
-		}
-		if err := check(dir); err != nil {
+		if err := makeDir(dir); err != nil {
 			return "", err
 		}
 	}
 	return Dir(path), nil
+}
+
+// makeDir makes a directory, or accepts one that is there and is ours alone.
+func makeDir(dir string) error {
+	if err := unix.Mkdir(dir, 0o700); err != nil && err != unix.EEXIST {
+		return err
+	}
+	return check(dir)
 }
 
 func check(dir string) error {
@@ -156,7 +166,7 @@ func (r Run) Ready() string { return string(r) + "/ready" }
 // Create makes the instance's directory and its control FIFO where they are
 // missing.
 func (r Run) Create() error {
-	if err := unix.Mkdir(string(r), 0o700); err != nil && err != unix.EEXIST {
+	if err := makeDir(string(r)); err != nil {
 		return err
 	}
 	return MakeFIFO(r.Control(), 0o600)
