@@ -70,13 +70,13 @@ func (l *logger) rotate() {
 // reopen goes over to the file that FILE names now. When it cannot be opened
 // the lines go on into the one that is open.
 func (l *logger) reopen() {
-	err := l.out.open()
-	if err == nil {
-		l.opened()
-		err = l.lock.renew(l.opt.path)
-	}
-	if err != nil {
+	if err := l.out.open(); err != nil {
 		l.cannotRotate("unable to reopen "+l.opt.path, err)
+		return
+	}
+	l.opened()
+	if l.lock.renew(l.opt.path) != nil {
+		l.out.close() // use tries again and says why
 	}
 }
 
@@ -98,7 +98,11 @@ func (l *logger) use() error {
 		return err
 	}
 	l.opened()
-	return l.lock.renew(l.opt.path)
+	if err := l.lock.renew(l.opt.path); err != nil {
+		l.out.close() // nothing is written without the lock
+		return err
+	}
+	return nil
 }
 
 // opened finds out how the file ends, and how long it has to live. Its age counts from its birth, so over restarts as well; that of an
