@@ -93,6 +93,9 @@ func (in *instance) detail() string {
 		return in.heldBy
 	}
 	text := in.status.Detail
+	if in.probing != nil && in.state() == "STARTING" {
+		text = in.probing.answer
+	}
 	if in.checking != nil && in.checking.sick != "" {
 		return "unhealthy: " + in.checking.sick
 	}

@@ -7,6 +7,7 @@ import (
 
 	"taskmaster/lib/config"
 	"taskmaster/lib/event"
+	"taskmaster/lib/spec"
 )
 
 // A probing is the wait for a program that tmd has to ask whether it is ready.
@@ -187,6 +188,17 @@ func (d *daemon) stopChecks(in *instance) {
 		c.cancel()
 		d.cancel(c.again)
 		in.checking = nil
+	}
+}
+
+// hearStatus looks at what a program said of itself by sd_notify(3): that is
+// no event, since it may say so as often as it likes.
+func (d *daemon) hearStatus(in *instance) {
+	if in.conf == nil || in.conf.Ready == nil || in.conf.Ready.Kind != spec.SdNotify {
+		return
+	}
+	if status, err := in.run.ReadStatus(); err == nil && status.PID == in.status.PID && status.State == in.status.State {
+		in.status.Detail = status.Detail
 	}
 }
 

@@ -19,6 +19,7 @@ func doStatus(d *daemon, r *proto.Request) {
 	var lines []string
 	ok := withTargets(d, r, "", 0, func(_ proto.Options, list []*instance) {
 		for _, in := range list {
+			d.hearStatus(in)
 			lines = append(lines, in.statusLine())
 		}
 		lines = append(lines, d.emptyPrograms(r.Args)...)

@@ -65,6 +65,17 @@ func freePort(t *testing.T) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
+// starting waits until a program is STARTING, and returns its pid.
+func starting(h *tmtest.Host, name string) (pid int) {
+	h.T.Helper()
+	tmtest.Until(h.T, func() bool {
+		s := h.Status(name)
+		pid = s.PID
+		return s.State == "STARTING" && pid != 0
+	}, "%s is STARTING", name)
+	return pid
+}
+
 // awaitDetail waits for what status shows as an instance's detail.
 func awaitDetail(h *tmtest.Host, name, want string) {
 	h.T.Helper()
