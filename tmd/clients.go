@@ -31,6 +31,11 @@ func (d *daemon) listen() {
 		Handle:   d.handle,
 		Denied:   func(peer, reason string) { d.do(func() { d.tell("denied", "peer", peer, "reason", reason) }) },
 	}
+	d.warnIfOpen()
+}
+
+// warnIfOpen says what auth: none means.
+func (d *daemon) warnIfOpen() {
 	if d.file.Settings.Auth == "none" {
 		die.Warn("auth is none: every user of this machine may control what tmd runs", nil)
 	}

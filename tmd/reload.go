@@ -180,7 +180,11 @@ func (r *reloading) drop() {
 // of it before the reload is over: what is started anew, and what goes.
 func (r *reloading) apply() (starts, goes []*instance) {
 	d := r.d
+	opened := r.file.Settings.Auth != d.file.Settings.Auth
 	d.file = r.file
+	if opened {
+		d.warnIfOpen()
+	}
 	d.secret, d.readonly = r.secret, r.readonly
 	d.dropUnasked()
 	if r.l != nil {
