@@ -21,7 +21,7 @@ import (
 //
 //	tmd [ARG ...]       start tmd in the background, wait until it serves
 //	[!] tmctl ARG ...   run tmctl on it
-//	exits CODE CMD ...  run any command, hold its exit code
+//	exits CODE CMD ...  run any command, hold its exit code; ctl is tmctl on this tmd
 //	ended [CODE]        wait for tmd to end so, 0 by default, and that nothing is left
 //	signal NAME WHO     send a signal to tmd, an instance's program, or helper/INSTANCE
 //	waitfor NAME STATE  wait until an instance is in a state, by its status file
@@ -119,9 +119,13 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
+	argv := args[1:]
+	if argv[0] == "ctl" {
+		argv = append([]string{Bin("tmctl"), "-d", hostOf(ts).State}, argv[1:]...)
+	}
 	code := 0
 	var exit *exec.ExitError
-	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+	if err := ts.Exec(argv[0], argv[1:]...); errors.As(err, &exit) {
 		code = exit.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("%v", err)
