@@ -15,28 +15,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readControl takes what the control FIFO, or alone the standard input, holds.
+// readControl takes a piece of what the control FIFO, or alone the standard
+// input, holds; the rest waits for the loop's next turn, so that a flood of
+// commands holds up nothing else.
 func (h *helper) readControl() {
 	var buf [1024]byte
-	for !h.done {
-		n, err := unix.Read(h.control, buf[:])
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return
-		case err != nil || n == 0:
-			// The end of standard input ends commands, never the program.
-			unix.Close(h.control)
-			h.control = -1
-			h.leaveUncommanded()
-			return
-		}
-		before := h.commands.TooLong
-		h.commands.Push(buf[:n], h.command)
-		if h.commands.TooLong > before {
-			die.Warn("a command of more than 4096 bytes was ignored", nil)
-		}
+	n, err := unix.Read(h.control, buf[:])
+	switch {
+	case err == unix.EINTR || err == unix.EAGAIN:
+		return
+	case err != nil || n == 0:
+		// The end of standard input ends commands, never the program.
+		unix.Close(h.control)
+		h.control = -1
+		h.leaveUncommanded()
+		return
+	}
+	before := h.commands.TooLong
+	h.commands.Push(buf[:n], h.command)
+	if h.commands.TooLong > before {
+		die.Warn("a command of more than 4096 bytes was ignored", nil)
 	}
 }
 

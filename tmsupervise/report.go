@@ -21,6 +21,7 @@ type sink struct {
 	kept [keptEvents]keptLine
 	n    int // of kept
 	lost int
+	gap  event.Builder // the line that says so
 }
 
 type keptLine struct {
@@ -62,9 +63,9 @@ func (s *sink) drop() {
 // flush writes what waits, as far as there is room.
 func (s *sink) flush() {
 	if s.lost > 0 {
-		var gap event.Builder
-		gap.Begin(time.Now(), s.name, event.Lost).Int("n", s.lost)
-		if !s.write(gap.Append(nil)) {
+		var line [event.Max]byte
+		s.gap.Begin(time.Now(), s.name, event.Lost).Int("n", s.lost)
+		if !s.write(s.gap.Append(line[:0])) {
 			return
 		}
 		s.lost = 0
@@ -94,9 +95,9 @@ func (s *sink) write(text []byte) bool {
 }
 
 func hasRoom(fd int) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 	for {
-		n, err := unix.Poll(fds, 0)
+		n, err := unix.Poll(fds[:], 0)
 		if err != unix.EINTR {
 			return n == 1
 		}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// denied are packages that a program which runs in thousands of copies does
+// without, and why.
+var denied = map[string]string{
+	"fmt":                     "20 kB of tables in every copy, and reflection for each line",
+	"net":                     "starts the resolver's machinery; the helper has no peer but pipes",
+	"os/exec":                 "waits for its children itself, which takes them from the one reaper",
+	"os/user":                 "opens files and may need cgo; ids come resolved in the spec",
+	"log":                     "imports fmt; lib/die speaks",
+	"encoding/json":           "imports fmt and builds tables by reflection",
+	"regexp":                  "nothing here is matched by pattern",
+	"text/template":           "imports fmt and builds tables by reflection",
+	"gopkg.in/yaml.v3":        "the configuration is tmd's; a spec is flat text",
+	"taskmaster/lib/config":   "the configuration is tmd's",
+	"taskmaster/lib/proto":    "the protocol is tmd's",
+	"crypto/rand":             "getrandom(2) is one call",
+	"path/filepath":           "imports os and io/fs for what strings does",
+	"html":                    "a table of 2,000 entities",
+	"compress/gzip":           "the helper writes no log",
+	"github.com/peterh/liner": "the shell is tmctl's",
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	if len(packages) < 20 {
+		t.Fatalf("go list names only %q", packages)
+	}
+	for _, p := range packages {
+		if why, ok := denied[p]; ok {
+			t.Errorf("tmsupervise imports %s: %s", p, why)
+		}
+	}
+}
