@@ -53,7 +53,10 @@ func (c *compressor) next() error {
 	}
 	for _, file := range all {
 		if !file.compressed {
-			return c.failed(c.start(file))
+			if err := c.start(file); err != nil {
+				return c.failed(err)
+			}
+			return nil // how it went is known when it ends
 		}
 	}
 	return nil
