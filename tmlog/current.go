@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"taskmaster/lib/safepath"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -103,23 +105,20 @@ func (c *current) open() error {
 	return nil
 }
 
-// openFile opens a log file, or makes it with mode 0644 & ~umask. In a
-// directory where others may put things a symbolic link is refused.
+// openFile opens a log file, or makes it with mode 0644 & ~umask; in a
+// directory where others may put things, nothing that they did.
 func openFile(path string) (fd int, made bool, err error) {
-	flags := unix.O_RDWR | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	if !trusted(parent(path)) {
-		flags |= unix.O_NOFOLLOW
-	}
-	fd, err = unix.Open(path, flags, 0)
+	const flags = unix.O_RDWR | unix.O_NONBLOCK | unix.O_NOCTTY
+	fd, err = safepath.Open(path, flags, 0)
 	if err != unix.ENOENT {
 		return fd, false, err
 	}
-	fd, err = unix.Open(path, flags|unix.O_CREAT|unix.O_EXCL, 0o644)
+	fd, err = safepath.Open(path, flags|unix.O_CREAT|unix.O_EXCL, 0o644)
 	if err != unix.EEXIST {
 		return fd, true, err
 	}
 	// Somebody else just made it, or it is a link to a file yet to be made.
-	fd, err = unix.Open(path, flags|unix.O_CREAT, 0o644)
+	fd, err = safepath.Open(path, flags|unix.O_CREAT, 0o644)
 	return fd, false, err
 }
 

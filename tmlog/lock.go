@@ -3,6 +3,8 @@ package main
 import (
 	"path/filepath"
 
+	"taskmaster/lib/safepath"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +28,7 @@ func lockPath(file string) string {
 // takeLock locks a log file. EWOULDBLOCK says that another tmlog has it.
 func takeLock(file string) (*lock, error) {
 	l := &lock{path: lockPath(file)}
-	fd, err := unix.Open(l.path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	fd, err := safepath.Open(l.path, unix.O_RDWR|unix.O_CREAT|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,9 @@ func open(opt options, stdin int, mail *mailbox) (l *logger, code int, err error
 		return nil, codeOf(err), errors.New("unable to use standard input: " + die.Reason(err))
 	}
 	l = newLogger(opt, in, mail)
+	if err := takeRights(opt.path); err != nil {
+		return nil, die.Temporary, errors.New("unable to take the rights of the owner of " + parent(opt.path) + ": " + die.Reason(err))
+	}
 	l.lock, err = takeLock(opt.path)
 	if err == unix.ENOENT {
 		if err = l.out.dir.makeDir(parent(opt.path)); err == nil {

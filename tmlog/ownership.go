@@ -3,6 +3,8 @@ package main
 import (
 	"path/filepath"
 
+	"taskmaster/lib/safepath"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +38,7 @@ func (o *ownership) makeDir(dir string) error {
 	if err != nil || !made {
 		return err
 	}
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := safepath.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
@@ -45,12 +47,12 @@ func (o *ownership) makeDir(dir string) error {
 }
 
 func makeDirs(dir string) (made bool, err error) {
-	err = unix.Mkdir(dir, 0o755)
+	err = mkdir(dir)
 	if err == unix.ENOENT {
 		if _, err := makeDirs(parent(dir)); err != nil {
 			return false, err
 		}
-		err = unix.Mkdir(dir, 0o755)
+		err = mkdir(dir)
 	}
 	if err == unix.EEXIST {
 		return false, nil
@@ -58,27 +60,19 @@ func makeDirs(dir string) (made bool, err error) {
 	return err == nil, err
 }
 
+// mkdir makes a directory, not behind a link that others put in its way.
+func mkdir(dir string) error {
+	above, err := safepath.Open(parent(dir), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(above)
+	return unix.Mkdirat(above, filepath.Base(dir), 0o755)
+}
+
 func (c *current) rememberDir() {
 	var st unix.Stat_t
 	if unix.Stat(parent(c.path), &st) == nil {
 		c.dir.remember(&st)
-	}
-}
-
-// trusted says that nobody but root and the caller can put anything into the
-// directory or any above it.
-func trusted(dir string) bool {
-	for {
-		var st unix.Stat_t
-		if unix.Stat(dir, &st) != nil {
-			return false
-		}
-		if st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != unix.Geteuid() {
-			return false
-		}
-		if dir == "/" {
-			return true
-		}
-		dir = parent(dir)
 	}
 }

@@ -9,7 +9,8 @@
 // its end, and since each step starts from an open directory, it is of no use
 // to put one there in the middle of the walk. Nor is a file opened there that
 // has a second name, which may be in a directory where its owner put it
-// (link(2)).
+// (link(2)), and in one like /tmp none is written to that somebody else made,
+// as with fs.protected_regular and fs.protected_fifos set (proc(5)).
 //
 // The package uses raw descriptors and only strconv, for tmsupervise.
 package safepath
@@ -27,7 +28,8 @@ const maxLinks = 40
 
 // Open opens path with the flags of open(2) and O_CLOEXEC. The errors are
 // those of open(2), and in a directory that others may write to, or below one,
-// ELOOP for a symbolic link anywhere and EMLINK for a file with two names.
+// ELOOP for a symbolic link anywhere, EMLINK for a file with two names and
+// EACCES for one that somebody prepared to be written to.
 func Open(path string, flags int, mode uint32) (fd int, err error) {
 	w, name, err := walkTo(path)
 	if err != nil {
@@ -38,16 +40,30 @@ func Open(path string, flags int, mode uint32) (fd int, err error) {
 	if err != nil || !w.shared {
 		return fd, err
 	}
-	var st unix.Stat_t
-	err = unix.Fstat(fd, &st)
-	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 {
-		err = unix.EMLINK
-	}
-	if err != nil {
+	if err := w.suspect(fd, flags&unix.O_ACCMODE != unix.O_RDONLY); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+// suspect says what is wrong with a file that others may have put there.
+func (w *walker) suspect(fd int, writing bool) error {
+	var dir, st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if err := unix.Fstat(w.dir, &dir); err != nil {
+		return err
+	}
+	const likeTmp = unix.S_ISVTX | 0o002
+	switch kind := st.Mode & unix.S_IFMT; {
+	case kind == unix.S_IFREG && st.Nlink > 1:
+		return unix.EMLINK
+	case writing && kind != unix.S_IFDIR && dir.Mode&likeTmp == likeTmp && !ours(st.Uid) && st.Uid != dir.Uid:
+		return unix.EACCES
+	}
+	return nil
 }
 
 // Trusted reports whether nobody but root and the caller can write to any of
@@ -80,7 +96,10 @@ func Secure(path string) error {
 }
 
 // A LooseError says which directory lets someone else change what is below.
-type LooseError struct{ Dir, Why string }
+type LooseError struct {
+	Dir, Why string
+	UID, GID int // who owns the directory, or what is in its way
+}
 
 func (e *LooseError) Error() string { return e.Dir + " " + e.Why }
 
@@ -156,11 +175,11 @@ func cutFirst(path string) (name, rest string) {
 func (w *walker) judge(name string) {
 	var st, entry unix.Stat_t
 	if err := unix.Fstat(w.dir, &st); err != nil {
-		w.find("cannot be looked at")
+		w.find("cannot be looked at", &st)
 		return
 	}
 	if !ours(st.Uid) {
-		w.find("belongs to user " + strconv.Itoa(int(st.Uid)))
+		w.find("belongs to user "+strconv.Itoa(int(st.Uid)), &st)
 	}
 	others := st.Mode&0o022 != 0
 	private := st.Mode&0o002 == 0 && int(st.Gid) == unix.Getegid() && int(st.Gid) == unix.Geteuid()
@@ -169,19 +188,19 @@ func (w *walker) judge(name string) {
 	case private:
 		w.shared = true
 	case st.Mode&unix.S_ISVTX == 0:
-		w.find("is writable by others")
+		w.find("is writable by others", &st)
 	case unix.Fstatat(w.dir, name, &entry, unix.AT_SYMLINK_NOFOLLOW) == nil && !ours(entry.Uid):
-		w.find("lets user " + strconv.Itoa(int(entry.Uid)) + " have " + name)
+		w.find("lets user "+strconv.Itoa(int(entry.Uid))+" have "+name, &entry)
 	default:
 		w.shared = true
 	}
 }
 
-// find notes that others can change what is here.
-func (w *walker) find(why string) {
+// find notes that others can change what is here, and the first reason.
+func (w *walker) find(why string, owner *unix.Stat_t) {
 	w.shared = true
 	if w.loose == nil {
-		w.loose = &LooseError{w.at, why}
+		w.loose = &LooseError{w.at, why, int(owner.Uid), int(owner.Gid)}
 	}
 }
 

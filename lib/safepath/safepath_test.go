@@ -227,6 +227,35 @@ func TestSecureFromOthers(t *testing.T) {
 	}
 }
 
+// A file that another user made in /tmp is read, but not written to.
+func TestPrepared(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("not root: nobody else's file to be made")
+		return
+	}
+	dir := tree(t, true)
+	os.Chmod(dir, 0o777|os.ModeSticky)
+	for _, c := range []struct {
+		owner int
+		flags int
+		want  error
+	}{
+		{0, unix.O_WRONLY, nil},
+		{1, unix.O_RDONLY, nil},
+		{1, unix.O_WRONLY, unix.EACCES},
+		{1, unix.O_RDWR | unix.O_CREAT, unix.EACCES},
+	} {
+		path := dir + "/prepared"
+		os.WriteFile(path, nil, 0o666)
+		os.Chown(path, c.owner, c.owner)
+		fd, err := Open(path, c.flags, 0o644)
+		if err != c.want {
+			t.Errorf("%+v: %v", c, err)
+		}
+		unix.Close(fd)
+	}
+}
+
 func loose(path string) string {
 	if err := Secure(path); err != nil {
 		return err.Error()
