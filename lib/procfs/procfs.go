@@ -35,12 +35,15 @@ type Stat struct {
 	Session int
 	User    uint64 // processor time in ticks, in user mode
 	System  uint64 // and in the kernel
+	Threads int
 	Start   uint64 // ticks after boot
 	RSS     int64  // resident pages
 }
 
-// Dead reports whether the process has ended, waited for or not.
-func (s Stat) Dead() bool { return s.State == 'Z' || s.State == 'X' }
+// Dead reports whether the process has ended, waited for or not. A zombie with
+// more threads than one has not: only its first thread is gone, and the others
+// have all of its files and locks.
+func (s Stat) Dead() bool { return s.State == 'X' || s.State == 'Z' && s.Threads <= 1 }
 
 // ReadFile returns the content of a small file, at most max bytes of it.
 func ReadFile(path string, max int) ([]byte, error) {
@@ -189,6 +192,8 @@ func (s *Stat) set(field int, value []byte) {
 		s.User = number(value)
 	case 15:
 		s.System = number(value)
+	case 20:
+		s.Threads = int(number(value))
 	case 22:
 		s.Start = number(value)
 	case 24:

@@ -13,7 +13,7 @@ import (
 func TestParseStat(t *testing.T) {
 	text := "42 (a) R (b) S 7 40 41 0 -1 4194560 1 0 0 0 11 12 0 0 20 0 1 0 987654 1000 33 18446744073709551615"
 	s, err := parseStat([]byte(text))
-	want := Stat{PID: 42, State: 'S', PPID: 7, Group: 40, Session: 41, User: 11, System: 12, Start: 987654, RSS: 33}
+	want := Stat{PID: 42, State: 'S', PPID: 7, Group: 40, Session: 41, User: 11, System: 12, Threads: 1, Start: 987654, RSS: 33}
 	if err != nil || s != want {
 		t.Errorf("got %+v, %v, want %+v", s, err, want)
 	}

@@ -87,8 +87,8 @@ func Holder(path string) (pid int, err error) {
 	if err != nil || pid <= 0 {
 		return -1, nil
 	}
-	if s, err := procfs.ReadStat(pid); err != nil || s.Dead() {
-		return -1, nil
+	if s, err := procfs.ReadStat(pid); err != nil || s.State == 'Z' || s.State == 'X' {
+		return -1, nil // it is ending, all its threads or not
 	}
 	return pid, nil
 }

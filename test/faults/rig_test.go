@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,28 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// temper is the path of the program that is supervised, see ./temper.
-var temper string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "temper")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	os.Chmod(dir, 0o755)
-	temper = dir + "/temper"
-	build := exec.Command("go", "build", "-o", temper, "taskmaster/test/faults/temper")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "unable to build temper: %v\n%s", err, out)
-		return 1
-	}
-	return tmtest.Main(m)
-}
+func TestMain(m *testing.M) { os.Exit(tmtest.Main(m, "./test/faults/temper")) }
 
 // A rig is a host whose programs keep an account of themselves.
 type rig struct {
@@ -72,7 +50,7 @@ func newRig(t *testing.T, config string) *rig {
 // write replaces the configuration.
 func (r *rig) write(config string) {
 	r.t.Helper()
-	r.Write(strings.NewReplacer("TEMPER", temper+" -home "+r.home, "HERE", r.Dir).Replace(config))
+	r.Write(strings.NewReplacer("TEMPER", tmtest.Bin("temper")+" -home "+r.home, "HERE", r.Dir).Replace(config))
 }
 
 // A running is which process an instance's program is.
@@ -151,7 +129,7 @@ func (r *rig) whole(name string, files ...string) {
 	if len(book) == 0 {
 		r.t.Fatalf("%s: no lines in %v", name, files)
 	}
-	for _, wrong := range book.Check(r.home, name, false) {
+	for _, wrong := range book.Check(r.home, name, false, nil) {
 		r.t.Error(wrong)
 	}
 }

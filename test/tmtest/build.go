@@ -19,9 +19,10 @@ import (
 // bin is where the programs were built.
 var bin string
 
-// Main builds the five programs, runs the tests and returns the exit code.
-// Under the race detector tmd is built with it too.
-func Main(m *testing.M) int {
+// Main builds the five programs, and the other packages that a test needs as
+// programs, runs the tests and returns the exit code. Under the race detector
+// tmd is built with it too.
+func Main(m *testing.M, others ...string) int {
 	dir, err := os.MkdirTemp("", "tmbin")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -34,7 +35,7 @@ func Main(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	builds := [][]string{{"./tmsupervise", "./tmctl", "./tmlog", "./tmmail"}, {"./tmd"}}
+	builds := [][]string{append([]string{"./tmsupervise", "./tmctl", "./tmlog", "./tmmail"}, others...), {"./tmd"}}
 	if raceDetector {
 		builds[1] = []string{"-race", "./tmd"}
 	}
@@ -44,6 +45,7 @@ func Main(m *testing.M) int {
 			return 1
 		}
 	}
+	adoptOrphans()
 	return m.Run()
 }
 
@@ -63,7 +65,7 @@ func root() string {
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
 
-// Bin is the path of one of the five programs.
+// Bin is the path of one of the programs that Main built.
 func Bin(name string) string { return filepath.Join(bin, name) }
 
 // Need fails the test when a program of Debian is missing, and names the

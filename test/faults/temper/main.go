@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,11 +28,13 @@ var (
 	life   = flag.Duration("life", 0, "exit after this time")
 	code   = flag.Int("code", 0, "exit code")
 	deaf   = flag.Bool("deaf", false, "ignore SIGTERM")
-	brood  = flag.String("brood", "", "start children: plain=N, session=N (setsid), orphan=N (setsid, double fork), bare=N (the same without environment)")
+	brood  = flag.String("brood", "", "start children: plain=N, session=N (setsid), orphan=N (setsid, double fork), bare=N (the same without environment), headless=N (their first thread ends)")
+	ready  = flag.Int("ready", 0, "say on this descriptor that we are ready")
 	mute   = flag.Bool("mute", false, "close standard output and error")
 	cgroup = flag.String("cgroup", "", "write our pid to this cgroup.procs first")
 	eat    = flag.Int("eat", 0, "then use so many MB of memory")
 	child  = flag.Bool("child", false, "be one of the brood: wait for a signal")
+	head   = flag.Bool("headless", false, "the same, but let the first thread end")
 	middle = flag.Bool("middle", false, "start one of the brood and exit")
 )
 
@@ -40,6 +43,9 @@ func main() {
 	if *middle {
 		startChild("-child", false)
 		return
+	}
+	if *head {
+		loseHead()
 	}
 	if *child {
 		for {
@@ -53,6 +59,19 @@ func main() {
 	os.Exit(*code)
 }
 
+func init() { runtime.LockOSThread() } // main is the first thread
+
+// loseHead ends the first thread: the process is a zombie to look at, but its
+// other threads live on, with its descriptors and locks.
+func loseHead() {
+	go func() {
+		for {
+			unix.Pause()
+		}
+	}()
+	unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
+}
+
 func run() error {
 	if *deaf {
 		signal.Ignore(syscall.SIGTERM)
@@ -63,6 +82,11 @@ func run() error {
 	}
 	if err := hatch(*brood); err != nil {
 		return err
+	}
+	if *ready > 0 {
+		if _, err := os.NewFile(uintptr(*ready), "ready").WriteString("\n"); err != nil {
+			return err
+		}
 	}
 	if *mute {
 		os.Stdout.Close()
@@ -119,6 +143,8 @@ func hatch(kinds string) error {
 				err = startChild("-child", false)
 			case "session":
 				err = startChild("-child", true)
+			case "headless":
+				err = startChild("-headless", false)
 			case "orphan", "bare":
 				err = startOrphan(kind == "bare")
 			}
