@@ -221,9 +221,20 @@ func (d *daemon) forkHelper(in *instance) {
 	in.helper.pid, in.helper.pidfd, in.helper.since = pid, -1, time.Now()
 }
 
-// helperEnv makes the Go runtime of the helper small; its program's
-// environment comes whole from the spec.
-func (d *daemon) helperEnv() []string { return append(d.plainEnv(), "GOMAXPROCS=1", "GOGC=off") }
+// helperEnv makes the Go runtime of the helper small. Its program's
+// environment comes whole from the spec; of tmd's it needs only the PATH, and
+// each further variable would take memory in every copy. Without a limit on
+// memory GOGC=off means a heap without bounds to the runtime, which then asks
+// for huge pages for its tables at the first collection: 2 MB.
+func (d *daemon) helperEnv() []string {
+	env := []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=64MiB"}
+	for _, entry := range d.env {
+		if hasName(entry, "PATH") {
+			env = append(env, entry)
+		}
+	}
+	return env
+}
 
 // plainEnv is tmd's environment without what tunes the Go runtime.
 func (d *daemon) plainEnv() []string {
