@@ -1,0 +1,100 @@
+package system_test
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"taskmaster/lib/event"
+	"taskmaster/test/tmtest"
+)
+
+// happenings are the events of instances in the log, as "db:0 running".
+func happenings(h *tmtest.Host) []string {
+	var all []string
+	for text := range strings.Lines(h.Log()) {
+		if e, err := event.Parse(strings.TrimSuffix(text, "\n")); err == nil {
+			all = append(all, e.Name+" "+e.Kind)
+		}
+	}
+	return all
+}
+
+// before holds that the log has both and the first one first.
+func before(t *testing.T, log []string, first, second string) {
+	t.Helper()
+	a, b := slices.Index(log, first), slices.Index(log, second)
+	if a < 0 || b < 0 || a > b {
+		t.Errorf("%q is not before %q in\n%s", first, second, strings.Join(log, "\n"))
+	}
+}
+
+// Priorities order starts ascending and stops descending; equals go together;
+// a first start that fails lets the next ones go.
+func TestPriorities(t *testing.T) {
+	t.Parallel()
+	h := tmtest.NewHost(t, `
+programs:
+  third: {cmd: sleep 1000, priority: 30, starttime: 0.2}
+  first: {cmd: sleep 1000, priority: 10, numprocs: 2, starttime: 0.2}
+  failing: {cmd: "false", priority: 20, backoff: {first: 1000, max: 1000}}
+  second: {cmd: sleep 1000, priority: 20, starttime: 0.2}
+  exits: {cmd: "true", priority: 25}
+  unordered: {cmd: sleep 1000, starttime: 0.2}
+`)
+	d := h.Start()
+	h.Await("RUNNING", "first:0", "first:1", "second:0", "third:0", "unordered:0")
+	d.Stop()
+	log := happenings(h)
+	before(t, log, "first:0 starting", "first:1 running") // together
+	before(t, log, "first:1 starting", "first:0 running")
+	for _, one := range []string{"first:0", "first:1"} {
+		before(t, log, one+" running", "second:0 starting")
+		before(t, log, one+" running", "failing:0 starting")
+	}
+	before(t, log, "second:0 running", "exits:0 starting")
+	before(t, log, "failing:0 backoff", "exits:0 starting")
+	before(t, log, "exits:0 exited", "third:0 starting")
+	before(t, log, "third:0 running", "unordered:0 starting")
+
+	before(t, log, "tmd stopping", "unordered:0 stopping")
+	before(t, log, "unordered:0 stopped", "third:0 stopping")
+	before(t, log, "third:0 stopped", "second:0 stopping")
+	before(t, log, "second:0 stopped", "first:0 stopping")
+	before(t, log, "second:0 stopped", "first:1 stopping")
+	before(t, log, "first:0 stopping", "first:1 stopped")
+	before(t, log, "first:1 stopping", "first:0 stopped")
+	before(t, log, "first:1 stopped", "tmd stopped")
+}
+
+// TERM, INT and QUIT stop all programs in order; a second one does not wait
+// for them any longer.
+func TestStopSignals(t *testing.T) {
+	t.Parallel()
+	for name, sig := range map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := tmtest.NewHost(t, `
+programs:
+  deaf: {cmd: [sh, -c, "trap '' TERM; touch %(here)s/deaf; while :; do sleep 1000; done"], stoptime: 1000, starttime: 0, priority: 1}
+  web: {cmd: sleep 1000, starttime: 0, priority: 2}
+`)
+			d := h.Start()
+			h.Await("RUNNING", "deaf:0", "web:0")
+			tmtest.Until(t, func() bool { return slices.Contains(readDir(t, h.Dir), "deaf") }, "deaf listens")
+			d.Signal(sig)
+			h.AwaitLog(` deaf:0 stopping `)
+			if h.Status("deaf:0").State != "STOPPING" || h.Status("web:0").PID != 0 {
+				t.Errorf("deaf is %s, web has pid %d", h.Status("deaf:0").State, h.Status("web:0").PID)
+			}
+			d.Signal(sig)
+			if code := d.Wait(); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			h.NothingLeft()
+			h.AwaitLog(` tmd stopping by=` + name + `\n`)
+			h.AwaitLog(` deaf:0 killed `)
+		})
+	}
+}
