@@ -64,7 +64,14 @@ func runFrom(dir statedir.Run) {
 // beKeeper makes the process one whose children inherit nothing by mistake,
 // and which inherits theirs.
 func beKeeper() {
-	unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
+	if unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC) != nil { // before Linux 5.11
+		names, _ := procfs.Names("/proc/self/fd")
+		for _, name := range names {
+			if fd, err := strconv.Atoi(name); err == nil && fd > 2 {
+				unix.CloseOnExec(fd)
+			}
+		}
+	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		die.Fatal(die.Temporary, "unable to become a subreaper", err)
 	}
