@@ -274,10 +274,7 @@ func (l *logger) wait(input int) {
 
 // timeout is the time to the next deadline in milliseconds, -1 without one.
 func (l *logger) timeout() int {
-	var until time.Time
-	if !l.rotateDue {
-		until = l.expires
-	}
+	until := l.expires
 	if retry := l.retryAt(); !retry.IsZero() && (until.IsZero() || retry.Before(until)) {
 		until = retry
 	}

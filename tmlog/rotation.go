@@ -23,6 +23,7 @@ func (l *logger) limit() int64 {
 func (l *logger) tend() {
 	if !l.expires.IsZero() && !l.rotateDue && !time.Now().Before(l.expires) {
 		l.rotateDue = true
+		l.expires = time.Time{}
 	}
 	if l.out.fd < 0 || l.out.midLine {
 		return
@@ -32,8 +33,8 @@ func (l *logger) tend() {
 		l.reopen()
 	}
 	if l.rotateDue && !time.Now().Before(l.rotatable) {
-		l.rotateDue = false
-		if l.out.size > 0 {
+		l.rotateDue = l.out.size > 0
+		if l.rotateDue {
 			l.rotate()
 		}
 	}
@@ -44,6 +45,7 @@ func (l *logger) tend() {
 // When it fails the lines go on into the file as it is.
 func (l *logger) rotate() {
 	if !l.out.named() {
+		l.rotateDue = false
 		l.reopen()
 		return
 	}
@@ -105,8 +107,9 @@ func (l *logger) use() error {
 	return nil
 }
 
-// opened finds out how the file ends, and how long it has to live. Its age counts from its birth, so over restarts as well; that of an
-// empty file from its first line.
+// opened finds out how the file ends, and how long it has to live. Its age
+// counts from its birth, so over restarts as well; that of an empty file from
+// its first line.
 func (l *logger) opened() {
 	l.expires, l.rotatable = time.Time{}, time.Time{}
 	if l.opt.maxAge > 0 && l.out.size > 0 {
@@ -119,7 +122,7 @@ func (l *logger) opened() {
 // wrote is called after each success of writing.
 func (l *logger) wrote() {
 	l.trouble.active = false
-	if l.opt.maxAge > 0 && l.expires.IsZero() {
+	if l.opt.maxAge > 0 && l.expires.IsZero() && !l.rotateDue {
 		l.expires = time.Now().Add(l.opt.maxAge)
 	}
 }
