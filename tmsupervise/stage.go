@@ -190,6 +190,7 @@ func (st *stage) becomeProgram() {
 		st.check("groups", syscall.Setgroups(s.User.Groups), "")
 		st.check("gid", syscall.Setresgid(s.User.GID, s.User.GID, s.User.GID), strconv.Itoa(s.User.GID))
 		st.check("uid", syscall.Setresuid(s.User.UID, s.User.UID, s.User.UID), strconv.Itoa(s.User.UID))
+		st.check("capabilities", dropCapabilities(s.User.UID), "")
 	}
 	logs.openLate(st)
 	logs.install(st)
@@ -218,6 +219,17 @@ func (st *stage) env() []string {
 		}
 	}
 	return env
+}
+
+// dropCapabilities leaves a user who is not root none. The change of the uid
+// took those in effect, but not the inheritable ones, nor any at all where tmd
+// was started with securebits that say so (capabilities(7)).
+func dropCapabilities(uid int) error {
+	if uid == 0 {
+		return nil
+	}
+	none := [2]unix.CapUserData{}
+	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0])
 }
 
 func writeFile(path, text string) error {
