@@ -110,6 +110,7 @@ programs:
 		command(h, "web:0", "pending %d %s", pid, word)
 		tmtest.Until(t, func() bool { return h.Status("web:0").Detail == word }, "the helper came to %s", word)
 	}
+	tmtest.Until(t, func() bool { return strings.HasPrefix(h.Status("web:0").Detail, "connect") }, "tmd has probed it, once")
 	command(h, "web:0", "ready %d", earlier)
 	command(h, "web:0", "late %d gone", earlier)
 	command(h, "web:0", "ready")
