@@ -280,9 +280,9 @@ func TestReusedPid(t *testing.T) {
 func TestGarbageStatus(t *testing.T) {
 	t.Parallel()
 	for _, garbage := range []string{"", "\x00\xff%%%", "2026-11-22T14:03:07.123Z x:0 running pid=1\n", strings.Repeat("x", 1<<17)} {
-		r := newRig(t, "/bin/sleep", "1000")
+		r := newRig(t, tamePath, "rest")
 		r.spec.StartTime = 0
-		pid := r.stray("/bin/sleep", "1000")
+		pid := r.stray(tamePath, "rest")
 		if err := os.WriteFile(r.run.Status(), []byte(garbage), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestGarbageStatus(t *testing.T) {
 		}
 		r.comesTo("RUNNING")
 
-		alone := newRig(t, "/bin/sleep", "1000")
+		alone := newRig(t, tamePath, "rest")
 		alone.spec.StartTime = 0
 		if err := os.WriteFile(alone.run.Status(), []byte(garbage), 0o600); err != nil {
 			t.Fatal(err)

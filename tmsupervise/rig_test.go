@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,6 +51,11 @@ func runTests(m *testing.M) int {
 	build(tamePath, "./testdata/tame")
 	// As tmd is: what a dead helper leaves becomes ours.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		panic(err)
+	}
+	// They wait more than they work.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	return m.Run()
@@ -165,6 +171,8 @@ func (r *rig) cleanUp() {
 	}
 	if r.t.Failed() {
 		r.t.Logf("helper's stderr: %s", r.said())
+		r.mutex.Lock()
+		defer r.mutex.Unlock()
 		for _, e := range r.events {
 			r.t.Log(e.String())
 		}
