@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,9 +20,10 @@ import (
 type Host struct {
 	T      T
 	Dir    string
-	Config string // the path of taskmaster.yaml
-	State  string // the state directory; tmd makes it
-	Env    []string
+	Config string   // the path of taskmaster.yaml
+	State  string   // the state directory; tmd makes it
+	Env    []string // added to that of what the host runs
+	As     []string // put before the programs of taskmaster: a command that runs them as someone else
 
 	daemons []*Tmd
 }
@@ -94,7 +96,13 @@ type Result struct {
 // Run runs one of the five programs to its end.
 func (h *Host) Run(name string, args ...string) Result {
 	h.T.Helper()
-	return h.RunCommand(exec.Command(Bin(name), args...))
+	return h.RunCommand(h.command(Bin(name), args...))
+}
+
+// command is a program of taskmaster, run as whom the host says.
+func (h *Host) command(path string, args ...string) *exec.Cmd {
+	argv := slices.Concat(h.As, []string{path}, args)
+	return exec.Command(argv[0], argv[1:]...)
 }
 
 // RunCommand runs any command to its end, in the host's directory unless it

@@ -1,11 +1,10 @@
 package tmtest
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"taskmaster/lib/procfs"
@@ -17,9 +16,6 @@ type Tmd struct {
 	host *Host
 	cmd  *exec.Cmd
 	over chan struct{} // closed when it has ended and was waited for
-
-	mu     sync.Mutex
-	stderr bytes.Buffer
 }
 
 // Start starts tmd and waits until it serves clients.
@@ -32,8 +28,8 @@ func (h *Host) Start(args ...string) *Tmd {
 // nohup(1): by is put before it.
 func (h *Host) StartBy(by []string, args ...string) *Tmd {
 	h.T.Helper()
-	argv := append(append([]string{}, by...), Bin("tmd"), "-c", h.Config, "-d", h.State)
-	d := h.Launch(exec.Command(argv[0], append(argv[1:], args...)...))
+	argv := slices.Concat(h.As, by, []string{Bin("tmd"), "-c", h.Config, "-d", h.State}, args)
+	d := h.Launch(exec.Command(argv[0], argv[1:]...))
 	d.AwaitUp()
 	return d
 }
