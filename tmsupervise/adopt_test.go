@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -110,7 +111,14 @@ func answers(socket string) bool {
 	return err == nil
 }
 
+// onlyNginx is held by a test that runs nginx: one whose helper is killed as
+// it starts could not be told from another's, both being children of this
+// process and without their environment.
+var onlyNginx sync.Mutex
+
 func nginxCommand(t *testing.T) (words []string, socket string) {
+	onlyNginx.Lock()
+	t.Cleanup(onlyNginx.Unlock)
 	dir := shortDir(t)
 	conf := `daemon off; pid ` + dir + `/pid; error_log ` + dir + `/error.log; worker_processes 2;
 events { worker_connections 16; }
@@ -123,7 +131,11 @@ client_body_temp_path ` + dir + `/a; proxy_temp_path ` + dir + `/b; fastcgi_temp
 	return []string{"nginx", "-c", dir + "/conf", "-e", dir + "/error.log"}, dir + "/s"
 }
 
+var onlyRedis sync.Mutex // likewise
+
 func redisCommand(t *testing.T) (words []string, socket string) {
+	onlyRedis.Lock()
+	t.Cleanup(onlyRedis.Unlock)
 	dir := shortDir(t)
 	return []string{"redis-server", "--port", "0", "--unixsocket", dir + "/s", "--save", "", "--dir", dir}, dir + "/s"
 }
@@ -244,6 +256,25 @@ func TestNoCandidates(t *testing.T) {
 	}
 }
 
+// A program without its environment that another helper keeps, of another
+// state directory, is not taken for the lost one.
+func TestNoCandidateOfAnotherState(t *testing.T) {
+	t.Parallel()
+	other := newRig(t, "/bin/sleep", "1002")
+	other.spec.StartTime, other.spec.Env = 0, nil
+	r := newRig(t, "/bin/sleep", "1003")
+	r.spec.StartTime = 0
+	r.pretend(func(*statedir.Status) {})
+	other.begin()
+	other.tell("start")
+	kept := other.expect(event.Running).Int("pid")
+	t.Cleanup(func() { unix.Kill(kept, unix.SIGKILL); unix.Wait4(kept, nil, 0, nil) })
+	r.begin()
+	if got := r.expect(event.Running).Int("pid"); got == kept {
+		t.Error("another's program was taken")
+	}
+}
+
 // What a status of another boot says is nothing.
 func TestOtherBoot(t *testing.T) {
 	t.Parallel()
@@ -358,8 +389,9 @@ func TestEndOfAdopted(t *testing.T) {
 	t.Run("by the kernel", func(t *testing.T) {
 		t.Parallel()
 		r, pid := adopted(t)
+		// Its reaper waits for it, as tmd does; the kernel tells only then.
+		go unix.Wait4(pid, nil, 0, nil)
 		unix.Kill(pid, unix.SIGUSR1)
-		unix.Wait4(pid, nil, 0, nil) // as tmd does; the kernel tells only then
 		if e := r.expect(event.Exited); e.Get("code") != "7" || e.Int("pid") != pid || e.Get("left") == "0" {
 			t.Error(e.String())
 		}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"taskmaster/lib/procfs"
@@ -62,6 +63,7 @@ func (h *helper) candidates() (sure, likely []member) {
 	named := h.namedByOthers()
 	mine := h.ownEnv()
 	executables := programFiles(h.spec)
+	ours := ancestors()
 	pids, _ := procfs.Pids()
 	for _, pid := range pids {
 		s, err := procfs.ReadStat(pid)
@@ -74,11 +76,35 @@ func (h *helper) candidates() (sure, likely []member) {
 			sure = append(sure, one)
 		case procfs.HasEnvKey(pid, "TM_NAME"):
 			// Another instance's.
+		case isKeeper(s.PPID) && !slices.Contains(ours, s.PPID):
+			// Another state directory's, whose keeper lives.
 		case procfs.UID(pid) == h.programUID() && slices.Contains(executables, procfs.Executable(pid)):
 			likely = append(likely, one)
 		}
 	}
 	return topmost(sure), topmost(likely)
+}
+
+// isKeeper reports whether a process is a tmd or tmsupervise.
+func isKeeper(pid int) bool {
+	file := procfs.Executable(pid)
+	name := file[strings.LastIndexByte(file, '/')+1:]
+	return name == "tmsupervise" || name == "tmd"
+}
+
+// ancestors are the processes above this one, to whom a program that lost its
+// helper may have come.
+func ancestors() []int {
+	var found []int
+	for pid := os.Getppid(); pid > 0 && !slices.Contains(found, pid); {
+		found = append(found, pid)
+		s, err := procfs.ReadStat(pid)
+		if err != nil {
+			break
+		}
+		pid = s.PPID
+	}
+	return found
 }
 
 // topmost leaves out those that a candidate has made itself.

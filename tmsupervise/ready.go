@@ -96,16 +96,34 @@ func (h *helper) bindNotify() error {
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrUnix{Name: "@" + h.beat.name})
 	}
-	if err != nil {
-		unix.Close(fd)
+	if err == nil {
+		err = h.hearOn(fd)
+	}
+	unix.Close(fd)
+	return err
+}
+
+// hearOn moves the socket to where tmd finds it.
+func (h *helper) hearOn(fd int) error {
+	if err := unix.Dup3(fd, statedir.NotifyFD, unix.O_CLOEXEC); err != nil {
 		return err
 	}
-	h.beat.fd = fd
+	h.beat.fd = statedir.NotifyFD
 	return nil
 }
 
+// bindAgain takes the socket that tmd has kept for this helper, with all that
+// was said meanwhile, or else a new one of the same name.
+func (h *helper) bindAgain() error {
+	if statedir.SocketName(statedir.KeptNotifyFD) != h.beat.name {
+		return h.bindNotify()
+	}
+	defer unix.Close(statedir.KeptNotifyFD)
+	return h.hearOn(statedir.KeptNotifyFD)
+}
+
 // reopenReady takes up the way of an adopted program. What it said while no
-// helper lived is in the FIFO; a datagram is lost.
+// helper lived is in the FIFO, or in the socket if tmd lived.
 func (h *helper) reopenReady() {
 	switch {
 	case h.beat.name != "":
@@ -113,7 +131,7 @@ func (h *helper) reopenReady() {
 		if h.state == starting || h.state == running {
 			h.beat.text, h.detail = h.detail, ""
 		}
-		if err := h.bindNotify(); err != nil {
+		if err := h.bindAgain(); err != nil {
 			die.Warn("unable to hear the program again", err)
 		}
 		h.armWatchdog()
