@@ -103,15 +103,19 @@ type child struct {
 	argv  []string
 	env   []string
 	files [3]int
+	more  []int // descriptors 3 and on
 	pidfd *int
 }
 
 // start forks and execs; ended runs in the loop when the process has ended.
 func (c *children) start(what child, ended func(unix.WaitStatus)) (pid int, err error) {
+	files := []uintptr{uintptr(what.files[0]), uintptr(what.files[1]), uintptr(what.files[2])}
+	for _, fd := range what.more {
+		files = append(files, uintptr(fd))
+	}
 	return c.forkExec(what.path, what.argv, &syscall.ProcAttr{
-		Env:   what.env,
-		Files: []uintptr{uintptr(what.files[0]), uintptr(what.files[1]), uintptr(what.files[2])},
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: what.pidfd},
+		Env: what.env, Files: files,
+		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: what.pidfd},
 	}, ended)
 }
 

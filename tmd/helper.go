@@ -210,7 +210,7 @@ func (d *daemon) forkHelper(in *instance) {
 	in.helper.again = nil
 	pid, err := d.children.start(child{
 		path: d.ownProgram("tmsupervise"), argv: []string{"tmsupervise", "-d", string(in.run)},
-		env: d.helperEnv(), files: [3]int{d.null, 1, 2},
+		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, more: in.inherited(),
 	}, func(unix.WaitStatus) {})
 	if err != nil {
 		die.Warn("unable to start the helper of "+in.name, err)
@@ -320,6 +320,7 @@ func (d *daemon) forget(in *instance) {
 	in.gone = true
 	d.cancel(in.helper.again)
 	d.stopMinding(in)
+	in.dropNotify()
 	if in.control >= 0 {
 		unix.Close(in.control)
 		in.control = -1

@@ -44,9 +44,10 @@ type instance struct {
 	jobs        map[*job]bool
 	removed     []func()        // to be called when it is gone
 	writesTo    map[string]bool // log files that the program may have open
-	probing     *probing        // nil unless tmd asks whether it is ready
-	checking    *checking       // nil unless it has health checks and is RUNNING
-	ill         bool            // unhealthy was told, and healthy not yet
+	notify      keptSocket
+	probing     *probing  // nil unless tmd asks whether it is ready
+	checking    *checking // nil unless it has health checks and is RUNNING
+	ill         bool      // unhealthy was told, and healthy not yet
 }
 
 // A program is the instances of one key under programs:.

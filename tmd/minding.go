@@ -36,6 +36,7 @@ type checking struct {
 // minding begins and ends probes and checks as an instance's state asks for
 // it. An instance that has none costs a few comparisons.
 func (d *daemon) minding(in *instance) {
+	in.keepNotify()
 	who := process{in.status.PID, in.status.Start}
 	if p := in.probing; p != nil && (!in.wantsProbe() || p.who != who) {
 		d.stopProbing(in)

@@ -1,6 +1,7 @@
 package ready_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"taskmaster/lib/procfs"
 	"taskmaster/test/tmtest"
 )
 
@@ -104,11 +106,29 @@ exec sleep 1000`)
 	killHelper(h, "web:0")
 	h.AwaitLog(" web:0 adopted ")
 	awaitDetail(h, "web:0", "warming up")
+
+	// What it says while no helper lives is heard by the next one.
+	d.Signal(syscall.SIGSTOP)
+	killHelper(h, "web:0")
 	gate.open(1)
+	tmtest.Until(t, func() bool { return saysReady(pid) }, "systemd-notify has begun")
+	d.Signal(syscall.SIGCONT)
 	h.Await("RUNNING", "web:0", "user:0")
 	awaitDetail(h, "web:0", "serving")
 	tmtest.Until(t, func() bool { return strings.HasPrefix(cmdline(pid), "sleep") }, "systemd-notify succeeds")
 	d.Stop()
+}
+
+// saysReady reports whether a script has come to its systemd-notify --ready,
+// and that to its wait for a confirmation.
+func saysReady(script int) bool {
+	for _, pid := range procfs.Children(script) {
+		if strings.HasPrefix(cmdline(pid), "systemd-notify --ready") {
+			wait, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+			return strings.Contains(string(wait), "poll")
+		}
+	}
+	return !procfs.Exists(script)
 }
 
 // TestWatchdog: a shell script that speaks systemd's protocol by socat lives
