@@ -156,6 +156,14 @@ func TestFilter(t *testing.T) {
 	d.want("db:1 gave up after 4 tries")
 }
 
+func TestReportedHealth(t *testing.T) {
+	d := newDesk(t, nil)
+	d.hear("web:0 unhealthy reason=3%20checks%20failed:%20GET%20/health:%20503 action=report",
+		"db:0 unhealthy reason=3%20checks%20failed:%20GET%20/:%20503 action=restart")
+	d.pass(time.Hour)
+	d.want("web:0 is unhealthy: 3 checks failed: GET /health: 503")
+}
+
 func TestMailEventsAreNeverMailed(t *testing.T) {
 	d := newDesk(t, func(s *settings) { s.Events = []string{"mail"} })
 	d.hear("tmd mail to=ops@example.org subject=x result=failed reason=y")
