@@ -126,12 +126,22 @@ func (h *helper) programEvents() int16 {
 	return unix.POLLIN
 }
 
+// programFd is what to poll of the program. After the hang-up, which stays, a
+// kernel that tells no status (before Linux 6.15) has nothing more to say.
+func (h *helper) programFd() int {
+	if h.hungUp {
+		return -1
+	}
+	return h.pidfd
+}
+
 // checkAdopted looks whether an adopted program has ended, and whether its
 // status is to be had by now.
 func (h *helper) checkAdopted() {
 	if !h.adopted || h.pidfd < 0 || h.pid == 0 || !procfs.PidfdExited(h.pidfd) {
 		return
 	}
+	h.hungUp = h.gaveUpAt != 0 && h.fds[onProgram].Revents&unix.POLLHUP != 0
 	if status, ok := procfs.PidfdStatus(h.pidfd); ok {
 		h.programDied(endingOf(status))
 	} else if h.gaveUpAt == 0 {

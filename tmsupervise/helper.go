@@ -42,6 +42,7 @@ type helper struct {
 	adopted    bool          // the program is not our child
 	foreign    bool          // its tree may reach beyond our descendants
 	gaveUpAt   time.Duration // an adopted program has ended: until then its status may come
+	hungUp     bool          // its reaper has waited for it
 	others     []watched     // members of the tree that are not our children
 	lost       uint64        // a program started since that tick may live, but which is it?
 	oomKills   uint64        // of the system, when last looked at

@@ -39,7 +39,7 @@ func (h *helper) loop() {
 func (h *helper) poll() bool {
 	h.fds = h.fds[:onOthers]
 	for place, fd := range [onOthers]int{
-		onControl: h.control, onChild: h.reaper.fd, onProgram: h.pidfd, onStage: h.stage,
+		onControl: h.control, onChild: h.reaper.fd, onProgram: h.programFd(), onStage: h.stage,
 		onOutput: h.out.wanted(), onReady: h.beat.fd, onSignal: h.word,
 	} {
 		h.fds[place] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}

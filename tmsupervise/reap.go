@@ -149,6 +149,6 @@ func (h *helper) isGone() bool {
 func (h *helper) closePidfd() {
 	if h.pidfd >= 0 {
 		unix.Close(h.pidfd)
-		h.pidfd = -1
+		h.pidfd, h.hungUp = -1, false
 	}
 }
