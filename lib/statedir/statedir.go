@@ -28,7 +28,11 @@ import (
 // ErrOwner says that the state directory belongs to someone else.
 var ErrOwner = errors.New("owned by someone else")
 
-// ErrOpen says that others than its owner may enter the state directory.
+// ErrWritable says that others than its owner may write to the state directory.
+var ErrWritable = errors.New("writable by others, make it mode 0700")
+
+// ErrOpen says that others than its owner may enter a directory in which all
+// files are open to them.
 var ErrOpen = errors.New("accessible by others, make it mode 0700")
 
 // ErrNotDir says that the state directory is a symbolic link or no directory.
@@ -50,31 +54,33 @@ func Default() string {
 }
 
 // Create makes the state directory and its subdirectories where they are
-// missing, 0700, and refuses one that someone else owns or may enter, or could
-// put another in the place of, so that an entry prepared in /tmp or /run is
-// never followed. The errors are ErrOwner, ErrOpen, ErrNotDir, those of
-// safepath.Secure and those of mkdir(2).
+// missing, 0700, and refuses one that someone else owns or may write to, or
+// could put another in the place of, so that an entry prepared in /tmp or /run
+// is never followed. The errors are ErrOwner, ErrWritable, ErrOpen, ErrNotDir,
+// those of safepath.Secure and those of mkdir(2).
 func Create(path string) (Dir, error) {
 	if err := safepath.Secure(path); err != nil {
 		return "", err
 	}
-	for _, dir := range []string{path, path + "/run", path + "/log"} {
-		if err := makeDir(dir); err != nil {
+	// What mkdir(1) made with the usual umask will do: each file in it keeps
+	// others out by its own mode. The FIFOs in log have none that would.
+	if err := makeDir(path, 0o022, ErrWritable); err != nil {
+		return "", err
+	}
+	for _, dir := range []string{path + "/run", path + "/log"} {
+		if err := makeDir(dir, 0o077, ErrOpen); err != nil {
 			return "", err
 		}
 	}
 	return Dir(path), nil
 }
 
-// makeDir makes a directory, or accepts one that is there and is ours alone.
-func makeDir(dir string) error {
+// makeDir makes a directory, or accepts one that is there, is ours, and whose
+// mode has nothing of refused.
+func makeDir(dir string, refused uint32, open error) error {
 	if err := unix.Mkdir(dir, 0o700); err != nil && err != unix.EEXIST {
 		return err
 	}
-	return check(dir)
-}
-
-func check(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(dir, &st); err != nil {
 		return err
@@ -84,8 +90,8 @@ func check(dir string) error {
 		return ErrNotDir
 	case int(st.Uid) != os.Geteuid():
 		return ErrOwner
-	case st.Mode&0o077 != 0:
-		return ErrOpen
+	case st.Mode&refused != 0:
+		return open
 	}
 	return nil
 }
@@ -166,7 +172,7 @@ func (r Run) Ready() string { return string(r) + "/ready" }
 // Create makes the instance's directory and its control FIFO where they are
 // missing.
 func (r Run) Create() error {
-	if err := makeDir(string(r)); err != nil {
+	if err := makeDir(string(r), 0o077, ErrOpen); err != nil {
 		return err
 	}
 	return MakeFIFO(r.Control(), 0o600)

@@ -22,9 +22,22 @@ func TestCreate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	os.Chmod(dir, 0o750)
-	if _, err := Create(dir); err != ErrOpen {
-		t.Errorf("mode 0750: %v, want ErrOpen", err)
+	for _, c := range []struct {
+		dir  string
+		mode os.FileMode
+		want error
+	}{
+		{dir, 0o755, nil},
+		{dir, 0o770, ErrWritable},
+		{dir, 0o702, ErrWritable},
+		{dir + "/run", 0o755, ErrOpen},
+		{dir + "/log", 0o710, ErrOpen},
+	} {
+		os.Chmod(c.dir, c.mode)
+		if _, err := Create(dir); err != c.want {
+			t.Errorf("%s with mode %o: %v, want %v", c.dir, c.mode, err, c.want)
+		}
+		os.Chmod(c.dir, 0o700)
 	}
 	os.Symlink(dir, filepath.Join(base, "link"))
 	if _, err := Create(filepath.Join(base, "link")); err != ErrNotDir {
