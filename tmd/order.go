@@ -23,6 +23,7 @@ func (d *daemon) startInOrder(list []*instance, cause string) {
 		d.batch.held[in] = cause
 	}
 	d.release()
+	d.endDescents()
 }
 
 // startNext looks whether the news of an instance lets others start.

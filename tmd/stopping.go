@@ -28,12 +28,14 @@ type descent struct {
 	done    func()          // nil, or runs when all are down
 }
 
-// stopInOrder begins a descent.
+// stopInOrder begins a descent; what an earlier one has yet to tell the
+// instances is not told any more.
 func (d *daemon) stopInOrder(list []*instance, s *descent) {
 	s.ranks, s.before = map[*instance]int{}, d.dependents(list)
 	s.waiting, s.sent = map[*instance]bool{}, map[*instance]int{}
 	s.perName, s.perRank = map[string]int{}, map[int]int{}
 	for _, in := range list {
+		d.spare(in)
 		s.waiting[in] = true
 		s.perName[in.program]++
 		if in.conf != nil {
@@ -104,7 +106,8 @@ func (s *descent) drop(in *instance) bool {
 	return last
 }
 
-// spare takes an instance that is to be started out of what has yet to stop.
+// spare takes an instance of which something else is wanted out of what has
+// yet to stop.
 func (d *daemon) spare(in *instance) {
 	if !in.stopsLater {
 		return

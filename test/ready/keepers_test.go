@@ -74,6 +74,34 @@ func TestStoppedWhileWaiting(t *testing.T) {
 	d.Stop()
 }
 
+// TestStopDuringRestart: of what is being restarted in order, the last wish of
+// a user holds, also for what has yet to be stopped.
+func TestStopDuringRestart(t *testing.T) {
+	t.Parallel()
+	h := tmtest.NewHost(t, `
+defaults: {starttime: 0}
+programs:
+  db: {cmd: sleep 1000}
+  web: {cmd: "%(here)s/web", stoptime: 1h, after: [db], ready: {notify: 3}}
+`)
+	gate := newGate(t, h, "gate")
+	script(t, h, "web", `trap 'read x <gate; exit 0' TERM
+echo >&3
+sleep 1000 & wait`)
+	d := h.Start()
+	h.OK("wait", "web", "running")
+	h.OK("restart", "-n", "web", "db")
+	h.Await("STOPPING", "web:0")
+	h.OK("stop", "-n", "db")
+	gate.open(1)
+	h.Await("STOPPED", "db:0")
+	awaitDetail(h, "web:0", "waiting for db:0 (STOPPED)")
+	if wish := h.Status("db:0").Wish; wish != statedir.WishDown {
+		t.Errorf("db:0, which a user stopped, has the wish %s", wish)
+	}
+	d.Stop()
+}
+
 // TestReadyWhileNobodyListens kills the helper while tmd is stopped, so that
 // the program says that it is ready to nobody; the next helper hears it.
 func TestReadyWhileNobodyListens(t *testing.T) {
