@@ -121,6 +121,3 @@ func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
 	}
 	return text, err
 }
-
-// forward sends the words of a call as they are and prints nothing.
-func (s *session) forward(c *call) error { return s.do(nil, c.words...) }

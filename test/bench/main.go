@@ -67,6 +67,9 @@ func main() {
 		}
 		all = append(all, run(&s)...)
 	}
+	for i := range all {
+		all[i].Median = median(all[i].Rounds)
+	}
 	if *asJSON {
 		json.NewEncoder(os.Stdout).Encode(all)
 		return

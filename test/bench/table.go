@@ -13,9 +13,6 @@ const ours = "taskmaster"
 // printTables prints each table as Markdown: a row a figure, a column a
 // system, and what ours is of the fastest peer.
 func printTables(w io.Writer, all []result) {
-	for i := range all {
-		all[i].Median = median(all[i].Rounds)
-	}
 	for _, table := range distinct(all, func(r result) string { return r.Table }) {
 		rows := slices.DeleteFunc(slices.Clone(all), func(r result) bool { return r.Table != table })
 		printTable(w, table, rows)
