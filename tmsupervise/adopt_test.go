@@ -268,7 +268,10 @@ func TestNoCandidateOfAnotherState(t *testing.T) {
 	other.begin()
 	other.tell("start")
 	kept := other.expect(event.Running).Int("pid")
-	t.Cleanup(func() { unix.Kill(kept, unix.SIGKILL); unix.Wait4(kept, nil, 0, nil) })
+	defer func() {
+		other.tell("stop")
+		other.comesTo("STOPPED")
+	}()
 	r.begin()
 	if got := r.expect(event.Running).Int("pid"); got == kept {
 		t.Error("another's program was taken")

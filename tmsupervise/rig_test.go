@@ -165,9 +165,12 @@ func (r *rig) cleanUp() {
 	if r.helper != nil {
 		r.kill()
 	}
-	for _, m := range r.kin() {
-		unix.Kill(m, unix.SIGKILL)
-		unix.Wait4(m, nil, 0, nil)
+	// A program that was just started may fork while it is being ended.
+	for kin := r.kin(); len(kin) > 0; kin = r.kin() {
+		for _, pid := range kin {
+			unix.Kill(pid, unix.SIGKILL)
+			unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
 	}
 	if r.t.Failed() {
 		r.t.Logf("helper's stderr: %s", r.said())
