@@ -86,7 +86,7 @@ func (d *daemon) release() {
 			continue
 		}
 		d.startHeld(in)
-		if first == nil {
+		if first == nil || d.rankOf(in.conf) < d.rankOf(first.conf) {
 			first = in
 		}
 	}

@@ -3,6 +3,7 @@ package ready_test
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"taskmaster/test/tmtest"
@@ -95,4 +96,27 @@ func TestDeepGraph(t *testing.T) {
 		inOrder(t, h.Log(), fmt.Sprintf(" c%d:0 running ", n-1), fmt.Sprintf(" c%d:0 starting ", n))
 		inOrder(t, h.Log(), fmt.Sprintf(" c%d:0 stopped ", n), fmt.Sprintf(" c%d:0 stopping ", n-1))
 	}
+}
+
+// TestPriorityAmongLater: what a reload adds starts in the order of priority
+// among itself, also while something of a higher priority is still starting.
+func TestPriorityAmongLater(t *testing.T) {
+	t.Parallel()
+	const last = "\n  last: {cmd: sleep 1000, priority: 50, ready: {notify: 3}}\n"
+	h := tmtest.NewHost(t, "programs:"+last)
+	gate := newGate(t, h, "gate")
+	d := h.Start()
+	h.Await("STARTING", "last:0")
+	h.Write("programs:" + last + "  first: " + strings.TrimSuffix(atGate, "}") + ", priority: 10}\n" +
+		"  second: {cmd: sleep 1000, starttime: 0, priority: 20}\n")
+	d.Signal(syscall.SIGHUP)
+	h.Await("STARTING", "first:0")
+	awaitDetail(h, "second:0", "waiting for first:0 (STARTING)")
+	gate.open(1)
+	h.Await("RUNNING", "first:0", "second:0")
+	if s := h.Status("last:0").State; s != "STARTING" {
+		t.Errorf("last:0 is %s", s)
+	}
+	d.Stop()
+	inOrder(t, h.Log(), " first:0 running ", " second:0 starting ")
 }
