@@ -30,6 +30,8 @@ type daemon struct {
 	boot     string   // boot id
 	env      []string // what tmd was started with
 	null     int
+	lock     int           // of the state directory
+	gone     chan struct{} // closed when another tmd may take the state directory
 
 	calls  chan func()
 	timers timers
@@ -68,7 +70,7 @@ func newDaemon(o options, file *config.File) *daemon {
 	}
 	return &daemon{
 		options: o, file: file, home: filepath.Dir(exe), boot: procfs.BootID(), env: cleanEnv(os.Environ()),
-		calls: make(chan func(), 64), timer: time.NewTimer(time.Hour),
+		calls: make(chan func(), 64), gone: make(chan struct{}), timer: time.NewTimer(time.Hour),
 		instances: map[string]*instance{}, programs: map[string]*program{}, logs: map[string]*logger{},
 		audience: map[*subscriber]bool{}, ranks: map[string]int{},
 		batch: batch{held: map[*instance]string{}, unsettled: map[*instance]bool{}},
@@ -136,7 +138,8 @@ func (d *daemon) openState() {
 // takeLock makes us the only tmd of the state directory, or exits. A fork of
 // one that was killed just now has the lock until it execs: that is waited for.
 func (d *daemon) takeLock() {
-	_, err := statedir.TryLock(d.dir.Lock())
+	lock, err := statedir.TryLock(d.dir.Lock())
+	d.lock = lock
 	if err == unix.EWOULDBLOCK {
 		if pid, _ := statedir.Holder(d.dir.Lock()); pid > 0 {
 			die.Fatal(die.Usage, "already running, pid "+itoa(pid)+" has "+string(d.dir), nil)

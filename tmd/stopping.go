@@ -193,7 +193,6 @@ func (d *daemon) down(in *instance) bool {
 
 // A shutdown is the orderly end of tmd.
 type shutdown struct {
-	waiters []chan struct{} // clients that asked for it
 	hurried bool
 }
 
@@ -270,20 +269,15 @@ const lastWords = 10 * time.Second
 
 // finish is what remains to be done after the loop; it returns the exit code.
 func (d *daemon) finish() int {
-	if d.stop != nil {
-		for _, done := range d.stop.waiters {
-			close(done)
-		}
-	}
 	go d.serveLate()
 	if d.leave != nil {
 		d.leave()
 		return d.status
 	}
-	d.clients.Close()
-	os.Remove(d.dir.Address())
 	unix.Unlink(d.dir.Events())
 	unix.Unlink(d.dir.Boot())
+	d.letGo()
+	d.clients.Close()
 	return d.status
 }
 
@@ -296,10 +290,19 @@ func (d *daemon) keepAll(by string) bool {
 	d.tell("stopping", "by", by, "keep", "yes")
 	d.quitting = true
 	d.leave = func() {
+		d.letGo()
 		d.clients.Close()
-		os.Remove(d.dir.Address())
 	}
 	return true
+}
+
+// letGo leaves state directory and port to another tmd. Only then the clients
+// that asked for the end are told, since they may start that one at once.
+func (d *daemon) letGo() {
+	os.Remove(d.dir.Address())
+	d.listener.Close()
+	unix.Close(d.lock)
+	close(d.gone)
 }
 
 func doShutdown(d *daemon, r *proto.Request) {
@@ -314,30 +317,33 @@ func doShutdown(d *daemon, r *proto.Request) {
 	if o.Has('k') {
 		// First it is so, then it is said: who was told may go on to SIGTERM.
 		if get(d, func() bool { return d.keepAll(r.Peer) }) {
+			<-d.gone
 			r.OK("programs keep running")
 		} else {
 			r.Err(proto.State, errStopping.Error())
 		}
 		return
 	}
-	done := make(chan struct{})
 	s := &subscriber{event: r.Event}
+	refused := false
 	d.ask(func() {
 		d.audience[s] = true
 		if d.stop == nil {
 			d.shutDown(r.Peer)
 		}
-		if d.stop != nil { // it is when tmd leaves the programs as they are
-			d.stop.waiters = append(d.stop.waiters, done)
-		}
+		refused = d.stop == nil // tmd is leaving the programs as they are
 	})
+	if refused {
+		r.Err(proto.State, errStopping.Error())
+		return
+	}
 	select {
-	case <-done:
+	case <-d.gone:
 		r.OK("")
 	case <-r.Done():
 		// tmd's end closes Done of every request; the loop is gone then.
 		select {
-		case <-done:
+		case <-d.gone:
 			r.OK("")
 		default:
 			r.Err(proto.State, "ended")
