@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"taskmaster/lib/event"
 	"taskmaster/lib/proto"
 	"taskmaster/lib/signame"
 )
@@ -109,9 +110,7 @@ var (
 	streamName          = fixed("stdout", "stderr")
 	stateName           = fixed(states...)
 	testWord            = fixed("test")
-	eventName           = fixed("starting", "running", "exited", "backoff", "fatal", "stopping", "killed",
-		"stopped", "adopted", "unhealthy", "healthy", "waiting", "started", "reload", "reloadfail", "added",
-		"removed", "changed", "waiting", "command", "denied", "logfull", "mail", "lost")
+	eventName           = fixed(event.Kinds()...)
 )
 
 func fixed(words ...string) operand { return func(*session) []string { return words } }

@@ -190,6 +190,14 @@ func parse(r *proto.Request, spec string) (o proto.Options, rest []string, ok bo
 	return o, rest, true
 }
 
+// alone refuses a request that has words after its verb.
+func alone(r *proto.Request) bool {
+	if len(r.Args) > 0 {
+		r.Err(proto.Bad, r.Verb+": unexpected argument "+r.Args[0])
+	}
+	return len(r.Args) == 0
+}
+
 // maxPatterns bounds how often one request may look at every instance. A line
 // has room for 16,000 times `all`, which would hold up the loop for minutes.
 const maxPatterns = 32

@@ -89,6 +89,9 @@ func (d *daemon) becomeNew() {
 }
 
 func doUpgrade(d *daemon, r *proto.Request) {
+	if !alone(r) {
+		return
+	}
 	if err := d.upgrade(r.Peer); err != nil {
 		r.Err(proto.State, "no upgrade: "+err.Error())
 		return

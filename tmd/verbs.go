@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -162,6 +163,10 @@ func answerAll(r *proto.Request, lines []string) {
 }
 
 func doPid(d *daemon, r *proto.Request) {
+	if len(r.Args) > 1 {
+		r.Err(proto.Bad, "pid: unexpected argument "+r.Args[1])
+		return
+	}
 	if len(r.Args) == 0 {
 		r.Answer("tmd " + itoa(os.Getpid()))
 		r.OK("1")
@@ -213,12 +218,20 @@ func doShow(d *daemon, r *proto.Request) {
 }
 
 func doWatch(d *daemon, r *proto.Request) {
+	_, kinds, ok := parse(r, "")
+	if !ok {
+		return
+	}
 	s := &subscriber{event: r.Event}
-	if len(r.Args) > 0 {
+	if len(kinds) > 0 {
 		s.kinds = map[string]bool{}
-		for _, kind := range r.Args {
-			s.kinds[kind] = true
+	}
+	for _, kind := range kinds {
+		if !slices.Contains(event.Kinds(), kind) {
+			r.Err(proto.Bad, "watch: no such event: "+kind)
+			return
 		}
+		s.kinds[kind] = true
 	}
 	r.Accept()
 	d.ask(func() { d.audience[s] = true })
@@ -228,6 +241,9 @@ func doWatch(d *daemon, r *proto.Request) {
 }
 
 func doVersion(_ *daemon, r *proto.Request) {
+	if !alone(r) {
+		return
+	}
 	r.Answer("tmd " + line.Encode(version))
 	r.OK("")
 }
@@ -254,6 +270,9 @@ func doUsage(d *daemon, r *proto.Request) {
 
 // doRekey makes a new secret. Clients that are in stay in.
 func doRekey(d *daemon, r *proto.Request) {
+	if !alone(r) {
+		return
+	}
 	secret := proto.NewSecret()
 	var err error
 	d.ask(func() {

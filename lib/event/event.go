@@ -60,6 +60,15 @@ const (
 	Lost       = "lost"
 )
 
+// Kinds returns the events that a client can watch, each once: all of the
+// above but Heeded.
+func Kinds() []string {
+	return []string{
+		Starting, Running, Exited, Backoff, Fatal, Stopping, Killed, Stopped, Adopted, Unhealthy, Healthy, Waiting,
+		Started, Reload, ReloadFail, Added, Removed, Changed, Command, Denied, LogFull, Mail, Lost,
+	}
+}
+
 // ErrSyntax says that a line is not an event line.
 var ErrSyntax = errors.New("not an event line")
 

@@ -105,3 +105,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestKinds(t *testing.T) {
+	seen := map[string]bool{Heeded: true}
+	for _, kind := range Kinds() {
+		if seen[kind] {
+			t.Errorf("%s is there twice, or not for clients", kind)
+		}
+		seen[kind] = true
+	}
+}

@@ -188,7 +188,7 @@ func TestBadRequests(t *testing.T) {
 		"start", "signal", "signal NOPE web", "tail", "tail -n x web:0", "wait web nowhere", "start -t x web",
 		"start -t", "stop -z all", "show", "mail", "mail tests", "log x", "reload -x", "end x", "auth a b", "hello 1",
 		"status [", "status " + strings.Repeat("all ", 33), "tail -n 99999999999999999999 web:0", "wait -t 1e999 web running",
-		"stop ../../etc", "show web:-1", "show web:0:0", "pid %2e%2e%2f", "start -n", "signal 0", "signal -1 web", "usage web:99999999999",
+		"stop ../../etc", "show web:-1", "show web:0:0", "upgrade now", "rekey web", "version 1", "pid web web", "watch fatel", "watch -x", "pid %2e%2e%2f", "start -n", "signal 0", "signal -1 web", "usage web:99999999999",
 	} {
 		got := w.last(request)
 		if !regexp.MustCompile(`^-ERR (bad|noprog|state) ?`).MatchString(got) {
