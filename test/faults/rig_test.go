@@ -6,11 +6,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"taskmaster/lib/procfs"
-	"taskmaster/lib/statedir"
 	"taskmaster/test/faults/record"
 	"taskmaster/test/tmtest"
 
@@ -111,13 +109,6 @@ func kill(t *testing.T, pids ...int) {
 	}
 }
 
-func signal(t *testing.T, pid int, sig syscall.Signal) {
-	t.Helper()
-	if err := unix.Kill(pid, sig); err != nil {
-		t.Fatalf("signal %d: %v", pid, err)
-	}
-}
-
 // whole fails the test unless every line that the instance wrote is in the
 // files, once.
 func (r *rig) whole(name string, files ...string) {
@@ -161,9 +152,6 @@ func (r *rig) stateFiles() []string {
 	})
 	return found
 }
-
-// dir is the state directory.
-func (r *rig) dir() statedir.Dir { return statedir.Dir(r.State) }
 
 // launch starts tmd and waits for nothing.
 func (r *rig) launch() *tmtest.Tmd {
