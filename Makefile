@@ -43,6 +43,10 @@ deb: all
 dist:
 	@sh packaging/dist.sh $(VERSION)
 
+# systemd tries the unit under a real one, in namespaces; it needs root.
+systemd: all
+	@sh test/packages/systemd.sh
+
 vet:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w'; exit 1; }
 	$(GO) vet ./...
@@ -75,4 +79,4 @@ bench: all
 	bin/bench $(BENCHFLAGS)
 
 .PHONY: bench lint fuzz
-.PHONY: all run install uninstall deb dist vet test staticcheck manlint FORCE
+.PHONY: all run install uninstall deb dist systemd vet test staticcheck manlint FORCE
