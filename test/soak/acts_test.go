@@ -29,6 +29,7 @@ type soak struct {
 	asleep map[process]time.Time
 
 	excused map[string]bool // tokens of lives that may have lost their last words
+	untold  map[string]bool // tokens of lives of which the event log may not tell
 	log     []string        // the acts, for whoever looks at a failure
 	counts  map[string]int  // how often each kind of act was done
 	outage  outages
@@ -142,11 +143,14 @@ func (s *soak) killKeepers() string {
 	return "and program " + died
 }
 
-// excuse lets the present lives off.
+// excuse lets the present lives off, and the log writer, which may have been
+// stopped for long, all there were.
 func (s *soak) excuse() {
-	for _, name := range s.setup.names() {
-		if lives := record.Lives(s.home, name); len(lives) > 0 {
-			s.excused[lives[len(lives)-1]] = true
+	for _, name := range everyName() {
+		lives := record.Lives(s.home, name)
+		for i, token := range lives {
+			s.untold[token] = true
+			s.excused[token] = s.excused[token] || i == len(lives)-1
 		}
 	}
 }

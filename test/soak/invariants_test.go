@@ -184,7 +184,8 @@ func (s *soak) end() {
 
 // checkLines: every numbered line that was written is in the logs.
 func (s *soak) checkLines() {
-	for _, k := range kinds {
+	for _, name := range everyName() {
+		k := kindOf(name)
 		if k.log == "" {
 			continue
 		}
@@ -192,10 +193,8 @@ func (s *soak) checkLines() {
 		if err := book.Read(oldestFirst(s.Dir + "/" + k.log)...); err != nil {
 			s.t.Error(err)
 		}
-		for n := range max(1, k.most) {
-			for _, wrong := range book.Check(s.home, fmt.Sprintf("%s:%d", k.name, n), k.twice, s.excused) {
-				s.t.Error(wrong)
-			}
+		for _, wrong := range book.Check(s.home, name, k.twice, s.excused) {
+			s.t.Error(wrong)
 		}
 	}
 }
@@ -221,13 +220,10 @@ func (s *soak) checkEvents() {
 	for _, match := range regexp.MustCompile(`(?m)^\S+ (\S+) (?:starting|adopted) pid=(\d+)`).FindAllStringSubmatch(text, -1) {
 		told[match[1]+" "+match[2]] = true
 	}
-	for _, k := range kinds {
-		for n := range max(1, k.most) {
-			name := fmt.Sprintf("%s:%d", k.name, n)
-			for _, token := range record.Lives(s.home, name) {
-				if !s.excused[token] && !told[name+" "+strconv.Itoa(record.PID(token))] {
-					s.t.Errorf("the event log does not tell that %s started as %s", name, token)
-				}
+	for _, name := range everyName() {
+		for _, token := range record.Lives(s.home, name) {
+			if !s.untold[token] && !told[name+" "+strconv.Itoa(record.PID(token))] {
+				s.t.Errorf("the event log does not tell that %s started as %s", name, token)
 			}
 		}
 	}
@@ -265,10 +261,8 @@ func (s *soak) summary(p *prober, length time.Duration) {
 		parts = append(parts, fmt.Sprintf("%s %d", name, s.counts[name]))
 	}
 	lives := 0
-	for _, k := range kinds {
-		for n := range max(1, k.most) {
-			lives += len(record.Lives(s.home, fmt.Sprintf("%s:%d", k.name, n)))
-		}
+	for _, name := range everyName() {
+		lives += len(record.Lives(s.home, name))
 	}
 	fmt.Printf("soak: %v, %d acts, %d lives, %d answers of tmctl, slowest %v (%s)\n",
 		length, total, lives, p.answers, p.slowest.Round(time.Millisecond), strings.Join(parts, ", "))

@@ -114,6 +114,17 @@ func (s *setup) names() []string {
 	return names
 }
 
+// everyName are the instances that any setup may have, without `missing`.
+func everyName() []string {
+	var names []string
+	for _, k := range kinds {
+		for n := range max(1, k.most) {
+			names = append(names, fmt.Sprintf("%s:%d", k.name, n))
+		}
+	}
+	return names
+}
+
 func kindOf(instance string) kind {
 	program, _, _ := strings.Cut(instance, ":")
 	for _, k := range kinds {

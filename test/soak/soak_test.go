@@ -64,7 +64,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	fmt.Printf("soak: SEED=%d\n", seed)
 	s := &soak{
 		Host: tmtest.NewHost(t, ""), t: t, random: rand.New(rand.NewPCG(seed, seed)),
-		setup: firstSetup(), wishes: map[string]bool{}, asleep: map[process]time.Time{}, counts: map[string]int{}, excused: map[string]bool{},
+		setup: firstSetup(), wishes: map[string]bool{}, asleep: map[process]time.Time{}, counts: map[string]int{}, excused: map[string]bool{}, untold: map[string]bool{},
 	}
 	s.home = s.Dir + "/home"
 	if err := os.Mkdir(s.home, 0o777); err != nil {
