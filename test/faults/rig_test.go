@@ -1,21 +1,28 @@
 package faults
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"taskmaster/lib/procfs"
+	"taskmaster/lib/statedir"
 	"taskmaster/test/faults/record"
 	"taskmaster/test/tmtest"
 
 	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) { os.Exit(tmtest.Main(m, "./test/faults/temper")) }
+func TestMain(m *testing.M) {
+	// Most of the time a test waits for something.
+	flag.Set("test.parallel", "8")
+	os.Exit(tmtest.Main(m, "./test/faults/temper"))
+}
 
 // A rig is a host whose programs keep an account of themselves.
 type rig struct {
@@ -109,6 +116,13 @@ func kill(t *testing.T, pids ...int) {
 	}
 }
 
+func signal(t *testing.T, pid int, sig syscall.Signal) {
+	t.Helper()
+	if err := unix.Kill(pid, sig); err != nil {
+		t.Fatalf("signal %d: %v", pid, err)
+	}
+}
+
 // whole fails the test unless every line that the instance wrote is in the
 // files, once.
 func (r *rig) whole(name string, files ...string) {
@@ -152,6 +166,9 @@ func (r *rig) stateFiles() []string {
 	})
 	return found
 }
+
+// dir is the state directory.
+func (r *rig) dir() statedir.Dir { return statedir.Dir(r.State) }
 
 // launch starts tmd and waits for nothing.
 func (r *rig) launch() *tmtest.Tmd {

@@ -202,12 +202,7 @@ func (s *soak) checkLines() {
 // oldestFirst are a log and its backups in the order of their lines.
 func oldestFirst(path string) []string {
 	files, _ := filepath.Glob(path + ".*")
-	number := func(file string) int {
-		n, _ := strconv.Atoi(file[strings.LastIndexByte(file, '.')+1:])
-		return n
-	}
-	slices.SortFunc(files, func(a, b string) int { return number(b) - number(a) })
-	return append(files, path)
+	return append(record.OldestFirst(files), path)
 }
 
 // checkEvents: the event log tells of every life.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -160,4 +161,15 @@ func (b Book) Check(dir, name string, twice bool, excused map[string]bool) []str
 		}
 	}
 	return wrong
+}
+
+// OldestFirst sorts the backups of a log, FILE.1 being the newest, in the
+// order of their lines.
+func OldestFirst(files []string) []string {
+	number := func(file string) int {
+		n, _ := strconv.Atoi(file[strings.LastIndexByte(file, '.')+1:])
+		return n
+	}
+	slices.SortFunc(files, func(a, b string) int { return number(b) - number(a) })
+	return files
 }

@@ -1,0 +1,122 @@
+package faults
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"taskmaster/test/faults/record"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestKillLogger: a tmlog that is killed at any moment loses no line, of
+// rotated logs neither, and the next one comes without tmd being asked.
+func TestKillLogger(t *testing.T) {
+	r := newRig(t, `
+programs:
+  talk: {cmd: TEMPER -every 1ms, numprocs: 2, starttime: 0.1, stdout: {file: "HERE/talk.log", maxbytes: 8KB, backups: 1000}}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "talk:0", "talk:1")
+	was := r.running("talk:0")
+	for range 10 {
+		old := r.logger("talk.log")
+		kill(t, old)
+		r.until(func() bool { now := r.logger("talk.log"); return now != 0 && now != old }, "another tmlog writes talk.log")
+		r.moreLines("talk:0")
+	}
+	r.same("talk:0", was)
+	d.Stop()
+	files, err := filepath.Glob(r.Dir + "/talk.log.*")
+	if err != nil || len(files) == 0 {
+		t.Errorf("no rotated files: %v", err)
+	}
+	for _, name := range []string{"talk:0", "talk:1"} {
+		r.whole(name, append(record.OldestFirst(files), r.Dir+"/talk.log")...)
+	}
+}
+
+// logger is the pid of the tmlog of a file of the host, 0 when none lives.
+func (r *rig) logger(file string) int {
+	for _, pid := range r.Children("tmlog") {
+		args, _ := os.ReadFile("/proc/" + itoa(pid) + "/cmdline")
+		if strings.HasSuffix(strings.TrimRight(string(args), "\x00"), "/"+file) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// TestKillLoggerAndTmd: the next tmd starts the tmlog that is missing, and not
+// a second one beside one that lives.
+func TestKillLoggerAndTmd(t *testing.T) {
+	r := newRig(t, `
+programs:
+  one: {cmd: TEMPER -every 1ms, starttime: 0.1, stdout: {file: "HERE/one.log", timestamp: rfc3339, prefix: "x "}}
+  two: {cmd: TEMPER -every 1ms, starttime: 0.1, stdout: {file: "HERE/two.log"}}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "one:0", "two:0")
+	two := r.logger("two.log")
+	d.Kill()
+	kill(t, r.logger("one.log"))
+	r.moreLines("one:0")
+	d = r.Start()
+	r.until(func() bool { return r.logger("one.log") != 0 }, "one.log has a tmlog")
+	if now := r.logger("two.log"); now != two {
+		t.Errorf("the tmlog of two.log was %d and is %d", two, now)
+	}
+	d.Stop()
+	r.whole("two:0", r.Dir+"/two.log")
+}
+
+// TestStoppedLogger: a program that waits for its log writer can be stopped
+// all the same, and what it wrote is not lost.
+func TestStoppedLogger(t *testing.T) {
+	r := newRig(t, `
+programs:
+  talk: {cmd: TEMPER -flood 1000000, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "talk:0")
+	r.until(func() bool { return r.said("talk:0") > 100 }, "talk:0 writes")
+	writer := r.logger("talk.log")
+	signal(t, writer, unix.SIGSTOP)
+	r.until(func() bool { return r.inPipe("talk.log") }, "the pipe is full")
+	r.OK("stop", "talk:0")
+	signal(t, writer, unix.SIGCONT)
+	d.Stop()
+	r.whole("talk:0", r.Dir+"/talk.log")
+}
+
+// inPipe reports whether the FIFO of a log has no more room for a line.
+func (r *rig) inPipe(file string) bool {
+	fd, err := unix.Open(r.dir().Log(r.Dir+"/"+file), unix.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 0
+}
+
+// TestKillMail: tmmail is replaced; an event that it had taken is mailed by
+// the next one from its spool.
+func TestKillMail(t *testing.T) {
+	r := newRig(t, `
+taskmaster: {listen: "127.0.0.1:0", mail: {to: [a@example.org], server: "127.0.0.1:9", spool: HERE/spool, group_wait: 100ms}}
+programs:
+  dead: {cmd: HERE/none, startretries: 0}
+`)
+	d := r.Start()
+	r.Await("FATAL", "dead:0")
+	r.AwaitLog(`tmd mail to=a@example.org .* result=deferred`)
+	old := r.Children("tmmail")
+	kill(t, old...)
+	r.until(func() bool { now := r.Children("tmmail"); return len(now) == 1 && now[0] != old[0] }, "there is another tmmail")
+	r.until(func() bool { return strings.Count(r.Log(), "result=deferred") >= 2 }, "the next tmmail tries again")
+	d.Stop()
+}
