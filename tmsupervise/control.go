@@ -117,8 +117,8 @@ func (h *helper) wished(in input, args []string) bool {
 	return true
 }
 
-// heed tells of a command that changed no state: tmd, which looks at a status
-// when an event comes, waits for its number there.
+// heed publishes what changed without an event of its own, such as the number
+// of a command that was taken: tmd looks at a status when an event comes.
 func (h *helper) heed() {
 	h.publish()
 	if h.dir != "" {

@@ -36,6 +36,7 @@ type helper struct {
 	pidfd      int // of the program, -1 when there is none
 	stage      int // reading end of the exec stage's report, -1 when there is none
 	report     []byte
+	heldLogs   [2]int        // log FIFOs, -1 for none
 	group      int           // process group of the program, also after its end
 	startTicks uint64        // start time of the program, ticks after boot
 	childless  bool          // wait4 found no child at all
@@ -61,7 +62,7 @@ type helper struct {
 
 // newHelper is a helper in STOPPED with nothing to keep yet.
 func newHelper() *helper {
-	h := &helper{control: -1, word: -1, pidfd: -1, stage: -1, stdio: [2]int{1, 2}, beat: readiness{fd: -1}}
+	h := &helper{control: -1, word: -1, pidfd: -1, stage: -1, stdio: [2]int{1, 2}, heldLogs: [2]int{-1, -1}, beat: readiness{fd: -1}}
 	h.out.fd = -1
 	h.effects, h.wish, h.asked, h.cure = h, statedir.WishNone, "user", "auto"
 	h.fds = h.room.fds[:]

@@ -119,7 +119,7 @@ func (h *helper) meetDeadlines() {
 		h.silent()
 	}
 	if passed(h.restatus) {
-		h.publish()
+		h.heed() // tmd may have looked in vain
 	}
 }
 

@@ -107,7 +107,7 @@ type effects interface {
 	left() int                      // how many of its tree live on
 	follow() bool                   // takes the one child it left as the program
 	announce()                      // publishes the state, then sends the machine's event line
-	publish()                       // writes the state into the status file
+	heed()                          // publishes without an event; tmd learns that there is news
 	stuck() string                  // what SIGKILL did not end, in words
 }
 

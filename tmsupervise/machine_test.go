@@ -83,7 +83,7 @@ func (th *theatre) signalRest(sig unix.Signal) {
 	}
 }
 func (th *theatre) left() int     { return th.rest }
-func (th *theatre) publish()      {}
+func (th *theatre) heed()         {}
 func (th *theatre) stuck() string { return "still not gone (state D): pid 7" }
 
 func (th *theatre) follow() bool {

@@ -56,6 +56,7 @@ func runFrom(dir statedir.Run) {
 	h.control = mustOpenFIFO(dir.Control())
 	h.out.fd, h.out.name = mustOpenFIFO(dir.State().Events()), h.name()
 	h.sayStopped()
+	h.holdLogs()
 	h.resume()
 	h.publish()
 	h.loop()

@@ -15,6 +15,7 @@ import (
 func (h *helper) spawn() (int, *ending) {
 	h.foreign, h.adopted, h.lost = false, false, 0
 	h.closePidfd()
+	h.holdLogs()
 	// The umask is the helper's own for all but the fork and the log files
 	// made for it.
 	if h.spec.Umask != spec.Inherit {

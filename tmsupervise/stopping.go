@@ -90,7 +90,7 @@ func endedByStop(m *machine) {
 	case m.spec.StopGroup == spec.Tree:
 		m.signalRest(unix.Signal(m.spec.StopSignal))
 	}
-	m.publish()
+	m.heed()
 }
 
 // stuckAfter is when what SIGKILL did not end is called stuck.
@@ -101,7 +101,7 @@ const stuckAfter = 5 * time.Second
 func killRest(m *machine) {
 	if m.killed {
 		m.due, m.detail = 0, m.stuck()
-		m.publish()
+		m.heed()
 		return
 	}
 	m.killed = true
