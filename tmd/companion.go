@@ -30,7 +30,7 @@ type companion struct {
 
 	pid, pidfd int
 	since      time.Time
-	trouble    int
+	trouble    int // times in a row that it died within a second
 	again      *alarm
 	leaving    bool   // SIGTERM was sent
 	stopped    func() // not nil: it is to end for good, and then this is called
@@ -175,11 +175,13 @@ func (c *companion) ended() {
 	}
 	if c.leaving || time.Since(c.since) >= time.Second {
 		c.trouble = 0
-		c.start()
-		return
 	}
 	c.trouble++
-	c.again = c.d.after(backoff.Delay(time.Second, time.Minute, c.trouble), c.start)
+	if c.trouble > 2 {
+		c.again = c.d.after(backoff.Delay(time.Second, time.Minute, c.trouble-2), c.start)
+		return
+	}
+	c.start()
 }
 
 // end asks the reader to finish what the FIFO holds and go; with stopped set

@@ -66,7 +66,7 @@ type daemon struct {
 func newDaemon(o options, file *config.File) *daemon {
 	exe, err := os.Executable()
 	if err != nil {
-		die.Fatal(die.Temporary, "unable to find myself", err)
+		die.Fatal(die.Temporary, "unable to read /proc/self/exe", err)
 	}
 	return &daemon{
 		options: o, file: file, home: filepath.Dir(exe), boot: procfs.BootID(), env: cleanEnv(os.Environ()),
