@@ -7,9 +7,11 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"taskmaster/lib/die"
 	"taskmaster/lib/proto"
+	"taskmaster/lib/samesignal"
 	"taskmaster/lib/signame"
 
 	"golang.org/x/sys/unix"
@@ -23,9 +25,17 @@ func holdSignals(which ...os.Signal) chan os.Signal {
 	return told
 }
 
+// endSignals are those of which a second one means at once. Of the others each
+// counts: the file may have changed between two of SIGHUP.
+var endSignals = map[os.Signal]bool{unix.SIGTERM: true, unix.SIGINT: true, unix.SIGQUIT: true}
+
 // listenSignals hands signals to the loop.
 func (d *daemon) listenSignals(told chan os.Signal) {
+	var seen samesignal.Filter
 	for sig := range told {
+		if endSignals[sig] && seen.Repeats(sig, time.Now()) {
+			continue
+		}
 		d.signalled(sig.(syscall.Signal))
 	}
 }

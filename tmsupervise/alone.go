@@ -3,9 +3,11 @@ package main
 import (
 	"os"
 	"os/signal"
+	"time"
 
 	"taskmaster/lib/cleansig"
 	"taskmaster/lib/die"
+	"taskmaster/lib/samesignal"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,7 +74,11 @@ func (h *helper) openSignals() {
 	told := make(chan os.Signal, 4)
 	signal.Notify(told, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	go func() {
-		for range told {
+		var seen samesignal.Filter
+		for sig := range told {
+			if seen.Repeats(sig, time.Now()) {
+				continue
+			}
 			unix.Write(pipe[1], []byte{1})
 		}
 	}()
