@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"taskmaster/lib/statedir"
 )
@@ -106,7 +107,7 @@ func (h *Host) command(path string, args ...string) *exec.Cmd {
 }
 
 // RunCommand runs any command to its end, in the host's directory unless it
-// says otherwise.
+// says otherwise. One that hangs is ended; its exit code is -1 then.
 func (h *Host) RunCommand(cmd *exec.Cmd) Result {
 	h.T.Helper()
 	if cmd.Dir == "" {
@@ -117,7 +118,12 @@ func (h *Host) RunCommand(cmd *exec.Cmd) Result {
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		hung := time.AfterFunc(Patience, func() { cmd.Process.Kill() })
+		err = cmd.Wait()
+		hung.Stop()
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		h.T.Fatalf("unable to run %v: %v", cmd.Args, err)

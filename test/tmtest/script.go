@@ -103,13 +103,20 @@ func scriptTmd(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptTmctl(ts *testscript.TestScript, neg bool, args []string) {
-	err := ts.Exec(Bin("tmctl"), append([]string{"-d", hostOf(ts).State}, args...)...)
+	argv := limited(append([]string{Bin("tmctl"), "-d", hostOf(ts).State}, args...))
+	err := ts.Exec(argv[0], argv[1:]...)
 	switch {
 	case err == nil && neg:
 		ts.Fatalf("unexpected success")
 	case err != nil && !neg:
 		ts.Fatalf("unexpected failure: %v", err)
 	}
+}
+
+// limited has timeout(1) end a command that hangs, with exit code 124, so that
+// the script fails in that line and the others go on.
+func limited(argv []string) []string {
+	return append([]string{"timeout", strconv.Itoa(int(Patience.Seconds()))}, argv...)
 }
 
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
@@ -123,6 +130,7 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	if argv[0] == "ctl" {
 		argv = append([]string{Bin("tmctl"), "-d", hostOf(ts).State}, argv[1:]...)
 	}
+	argv = limited(argv)
 	code := 0
 	var exit *exec.ExitError
 	if err := ts.Exec(argv[0], argv[1:]...); errors.As(err, &exit) {
