@@ -60,22 +60,31 @@ func (l *location) dial(timeout, patience time.Duration) (*proto.Client, error) 
 		return nil, err
 	}
 	giveUp := time.Now().Add(patience)
+	flooded := false
 	for {
 		client, err := proto.Dial(address, secret, timeout)
 		if err == nil {
 			return client, nil
 		}
-		if err != proto.ErrFlooded || time.Now().After(giveUp) {
+		// A daemon that is flooded may be late as well; one that only is late
+		// hangs.
+		flooded = flooded || err == proto.ErrFlooded
+		if !flooded || err != proto.ErrFlooded && !isLate(err) || time.Now().After(giveUp) {
 			return nil, notLetIn(address, missing, err)
 		}
 	}
+}
+
+// isLate tells an answer that did not come in time.
+func isLate(err error) bool {
+	var late net.Error
+	return errors.As(err, &late) && late.Timeout()
 }
 
 // notLetIn says why dialing failed; missing is the secret file that was not
 // found.
 func notLetIn(address, missing string, err error) error {
 	var refused *proto.Error
-	var late net.Error
 	switch {
 	case err == proto.ErrSecret:
 		return failed(die.Unreachable, "not let in at %s: it asks for a secret and there is none: %s", address, missing)
@@ -83,7 +92,7 @@ func notLetIn(address, missing string, err error) error {
 		return failed(die.Temporary, "not let in at %s: %s", address, err)
 	case refused != nil:
 		return failed(die.Unreachable, "not let in at %s: wrong secret", address)
-	case errors.As(err, &late) && late.Timeout():
+	case isLate(err):
 		return failed(die.Unreachable, "no answer from tmd at %s", address)
 	}
 	return failed(die.Unreachable, "unable to connect to tmd at %s: %s", address, die.Reason(err))

@@ -6,18 +6,15 @@ import (
 	"os"
 	"strings"
 
-	"taskmaster/lib/config"
 	"taskmaster/lib/die"
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
 	"taskmaster/lib/statedir"
-
-	"golang.org/x/sys/unix"
 )
 
 // listen binds the address of the configuration, or exits.
 func (d *daemon) listen() {
-	d.makeSecrets()
+	d.openAccess()
 	l, err := d.bind(d.file.Settings.Listen)
 	if err != nil {
 		die.Fatal(die.Temporary, "unable to listen on "+d.file.Settings.Listen, err)
@@ -25,9 +22,9 @@ func (d *daemon) listen() {
 	d.listener = l
 	d.announceAddress()
 	d.clients = &proto.Server{
-		Auth:     func() string { return get(d, func() string { return d.file.Settings.Auth }) },
-		Secret:   func() string { return get(d, func() string { return d.secret }) },
-		Readonly: func() string { return get(d, func() string { return d.readonly }) },
+		Auth:     func() string { return d.access.Load().auth },
+		Secret:   func() string { return d.access.Load().secret },
+		Readonly: func() string { return d.access.Load().readonly },
 		Handle:   d.handle,
 		Denied:   func(peer, reason string) { d.do(func() { d.tell("denied", "peer", peer, "reason", reason) }) },
 	}
@@ -77,72 +74,6 @@ func (d *daemon) serve(l net.Listener) {
 	if err := d.clients.Serve(l); err != nil {
 		die.Warn("unable to accept clients", err)
 	}
-}
-
-// makeSecrets reads the secrets, and makes those that are missing. With auth:
-// none there is no default one: a tmctl that finds a secret would not trust a
-// server that asks for none.
-func (d *daemon) makeSecrets() {
-	var err error
-	if d.secret, d.readonly, err = d.secretsFor(d.file.Settings); err != nil {
-		die.Fatal(die.Usage, err.Error(), nil)
-	}
-	d.dropUnasked()
-}
-
-// secretsFor reads or makes the secrets that settings name.
-func (d *daemon) secretsFor(s config.Settings) (secret, readonly string, err error) {
-	if s.Auth == "none" {
-		return "", "", nil
-	}
-	for _, one := range []struct {
-		path string
-		into *string
-	}{{d.secretPath(s), &secret}, {s.ReadonlySecret, &readonly}} {
-		if one.path == "" {
-			continue
-		}
-		if *one.into, err = readOrMakeSecret(one.path); err != nil {
-			return "", "", errors.New("unable to use the secret " + one.path + ": " + die.Reason(err))
-		}
-	}
-	return secret, readonly, nil
-}
-
-// dropUnasked removes the secret of the state directory under auth: none.
-func (d *daemon) dropUnasked() {
-	if d.file.Settings.Auth == "none" {
-		unix.Unlink(d.dir.Secret())
-	}
-}
-
-func (d *daemon) secretPath(s config.Settings) string {
-	if s.Secret != "" {
-		return s.Secret
-	}
-	return d.dir.Secret()
-}
-
-// readOrMakeSecret reads a secret file, which proto checks for owner and mode,
-// and makes it when it does not exist.
-func readOrMakeSecret(path string) (string, error) {
-	secret, err := proto.ReadSecret(path)
-	if !errors.Is(err, os.ErrNotExist) {
-		return secret, err
-	}
-	secret = proto.NewSecret()
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return "", err
-	}
-	err = statedir.WriteAll(fd, []byte(secret+"\n"))
-	if e := unix.Close(fd); err == nil {
-		err = e
-	}
-	if err != nil {
-		unix.Unlink(path) // half a secret would be refused at every later start
-	}
-	return secret, err
 }
 
 // A verb handles one kind of request, on the client's goroutine.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"taskmaster/lib/config"
@@ -50,8 +51,7 @@ type daemon struct {
 	mail     *mailer
 	clients  *proto.Server
 	listener net.Listener
-	secret   string
-	readonly string
+	access   atomic.Pointer[access]
 	audience map[*subscriber]bool
 
 	batch    batch          // starts that wait for others

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
 )
-
-var errNoAuth = errors.New("auth is none: there is no secret")
 
 // runOwn runs one of taskmaster's programs to its end, for a client, and
 // returns what it said; the client going away ends it.

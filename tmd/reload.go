@@ -118,7 +118,7 @@ type reloading struct {
 	steps []step
 	l     net.Listener // bound to a new address, nil when that stays
 
-	secret, readonly string // in effect under the new file
+	access *access // from then on
 }
 
 var oneReload sync.Mutex
@@ -155,7 +155,7 @@ func (r *reloading) check() error {
 		return errState
 	}
 	var err error
-	if r.secret, r.readonly, err = d.secretsFor(s); err != nil {
+	if r.access, err = d.accessFor(s); err != nil {
 		return err
 	}
 	if s.Listen != d.file.Settings.Listen {
@@ -185,8 +185,7 @@ func (r *reloading) apply() (starts, goes []*instance) {
 	if opened {
 		d.warnIfOpen()
 	}
-	d.secret, d.readonly = r.secret, r.readonly
-	d.dropUnasked()
+	d.grant(r.access)
 	if r.l != nil {
 		d.listener.Close()
 		d.listener = r.l

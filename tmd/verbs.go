@@ -13,7 +13,6 @@ import (
 	"taskmaster/lib/proto"
 	"taskmaster/lib/quantity"
 	"taskmaster/lib/signame"
-	"taskmaster/lib/statedir"
 )
 
 func doStatus(d *daemon, r *proto.Request) {
@@ -268,22 +267,12 @@ func doUsage(d *daemon, r *proto.Request) {
 	r.OK(itoa(len(rows)))
 }
 
-// doRekey makes a new secret. Clients that are in stay in.
 func doRekey(d *daemon, r *proto.Request) {
 	if !alone(r) {
 		return
 	}
-	secret := proto.NewSecret()
 	var err error
-	d.ask(func() {
-		if d.file.Settings.Auth == "none" {
-			err = errNoAuth
-			return
-		}
-		if err = statedir.Replace(d.secretPath(d.file.Settings), []byte(secret+"\n")); err == nil {
-			d.secret = secret
-		}
-	})
+	d.ask(func() { err = d.rekey() })
 	switch err {
 	case nil:
 		r.OK("a new secret is in effect")

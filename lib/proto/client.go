@@ -69,6 +69,8 @@ func (c *Client) authenticate(secret string) error {
 		switch {
 		case err != nil:
 			return err
+		case reply.Kind == KindFailed && reply.Text == evictedText:
+			return ErrFlooded
 		case reply.Kind == KindFailed:
 			return &Error{reply.Word, reply.Text}
 		case reply.Kind != KindDone || reply.Text != "taskmaster "+Version:

@@ -64,6 +64,10 @@ func (c *conn) run() {
 	}
 }
 
+// evictedText is told to a client that had to make room for others before it
+// authenticated; it may come before the greeting.
+const evictedText = "too many clients that have not authenticated"
+
 // gone is the reason of a client that left without a word: not worth telling.
 const gone = "gone"
 
@@ -125,8 +129,8 @@ func (c *conn) refuse(reason string) {
 	c.net.SetWriteDeadline(time.Now().Add(lingerTime))
 	switch {
 	case evicted:
-		c.server.denied(c.peer, "too many clients that have not authenticated")
-		io.WriteString(c.net, "-ERR "+Busy+" too many clients\n")
+		c.server.denied(c.peer, evictedText)
+		io.WriteString(c.net, "-ERR "+Busy+" "+evictedText+"\n")
 	case reason != gone && reason != "":
 		c.server.denied(c.peer, reason)
 		io.WriteString(c.net, "-ERR "+Denied+"\n")

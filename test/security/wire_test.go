@@ -18,7 +18,8 @@ import (
 // A wire is a connection to tmd whose every byte the test chooses. It knows
 // tm-protocol(7), and nothing of package proto.
 type wire struct {
-	t testing.TB
+	t    testing.TB
+	host *tmtest.Host
 	net.Conn
 	lines *bufio.Reader
 }
@@ -33,7 +34,7 @@ func connect(t testing.TB, h *tmtest.Host) *wire {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(tmtest.Patience))
-	return &wire{t, conn, bufio.NewReader(conn)}
+	return &wire{t, h, conn, bufio.NewReader(conn)}
 }
 
 // line reads one line without its newline.
