@@ -167,6 +167,10 @@ func (s *Splitter) Push(piece []byte, each func(line []byte)) {
 	}
 }
 
+// Partial reports whether the stream so far ends within a line, so that at
+// its end a newline completes that line.
+func (s *Splitter) Partial() bool { return s.skip || len(s.held) > 0 }
+
 func (s *Splitter) hold(piece []byte, limit int) {
 	if s.skip {
 		return

@@ -53,6 +53,12 @@ func TestSplitter(t *testing.T) {
 		for at := 0; at < len(input); at += size {
 			s.Push([]byte(input[at:min(at+size, len(input))]), func(l []byte) { got = append(got, string(l)) })
 		}
+		if s.Partial() {
+			t.Errorf("pieces of %d: partial after a newline", size)
+		}
+		if s.Push([]byte("x"), nil); !s.Partial() {
+			t.Errorf("pieces of %d: not partial within a line", size)
+		}
 		if strings.Join(got, "|") != want || s.TooLong != 1 {
 			t.Errorf("pieces of %d: %q, %d too long, want %q and 1", size, got, s.TooLong, want)
 		}
