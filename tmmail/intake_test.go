@@ -50,6 +50,33 @@ func TestIntakeOfPipe(t *testing.T) {
 	}
 }
 
+// Half a line behind whole ones stays in the pipe, where it outlives tmmail.
+func TestNextEndsWithALine(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	in, err := newIntake(int(r.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &loop{in: in}
+	for _, step := range []struct{ write, want string }{{"one\ntwo\nth", "one\ntwo\n"}, {"ree\nf", "three\n"}, {"", "f"}} {
+		if _, err := w.WriteString(step.write); err != nil {
+			t.Fatal(err)
+		}
+		piece, _, err := l.next()
+		if string(piece) != step.want || err != nil {
+			t.Fatalf("%q, %v, want %q", piece, err, step.want)
+		}
+		if err := in.take(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestIntakeOfFile(t *testing.T) {
 	file, err := os.Open(write(t, "events", "one\ntwo\n", 0o600))
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -84,6 +85,9 @@ func (l *loop) read() {
 		if err != io.EOF {
 			die.Warn("unable to read standard input", err)
 		}
+		if l.n.lines.Partial() { // a last line without a newline is a line
+			l.n.takeIn(time.Now(), []byte("\n"), false)
+		}
 		l.n.close()
 		return
 	}
@@ -92,8 +96,9 @@ func (l *loop) read() {
 	l.release()
 }
 
-// next returns what there is to read. Again says that it is the chunk over
-// which an earlier tmmail died.
+// next returns what there is to read, of a pipe up to the end of the last whole
+// line: half of one, taken from the pipe and held in memory, would die with
+// tmmail. Again says that it is the chunk over which an earlier tmmail died.
 func (l *loop) next() (piece []byte, again bool, err error) {
 	piece, err = l.in.peek()
 	if err != nil || len(piece) == 0 || !l.in.pipe {
@@ -101,7 +106,10 @@ func (l *loop) next() (piece []byte, again bool, err error) {
 	}
 	length, again := marked(piece, l.unfinished)
 	l.unfinished = ""
-	if again {
+	if !again {
+		length = bytes.LastIndexByte(piece, '\n') + 1
+	}
+	if length > 0 { // else it is taken as it is, or poll would never wait
 		piece = piece[:length]
 		l.in.peeked = length
 	}
@@ -141,8 +149,8 @@ func (l *loop) release() {
 func (l *loop) drain() {
 	for left := l.in.holds(); left > 0 && l.n.safe(); {
 		piece, again, err := l.next()
-		if err != nil || len(piece) == 0 {
-			return
+		if err != nil || bytes.IndexByte(piece, '\n') < 0 {
+			return // half a line stays for the next tmmail
 		}
 		left -= len(piece)
 		l.takeIn(piece, again)
