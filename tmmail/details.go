@@ -55,7 +55,7 @@ var (
 	secretName  = `(?i)(pass(word|wd|phrase)?|secret|token|api-?_?key|credentials?)`
 	secretValue = regexp.MustCompile(secretName + `=`)
 	secretFlag  = regexp.MustCompile(`^-.*` + secretName + `$`)
-	secretURL   = regexp.MustCompile(`(://[^/@:\s]+:)[^/@\s]+@`)
+	secretURL   = regexp.MustCompile(`(://[^/@:\s]*:)[^/@\s]+@`)
 )
 
 // redact hides what looks like a password in a command line: mail travels

@@ -48,7 +48,7 @@ func TestDetails(t *testing.T) {
 		}
 	}
 	s := spec.Default()
-	s.Name, s.Cmd = "web:0", []string{"/bin/web", "--password", "hunter2", "a b", "TOKEN=x", "postgres://u:pw@db/x", ""}
+	s.Name, s.Cmd = "web:0", []string{"/bin/web", "--password", "hunter2", "a b", "TOKEN=x", "postgres://u:pw@db/x", "redis://:pw@db/0", ""}
 	s.Stderr = spec.Output{Kind: spec.File, Path: errors}
 	s.Stdout = spec.Output{Kind: spec.Log, Path: log}
 	got := readDetails(state(t, s), "web:0")
@@ -56,7 +56,7 @@ func TestDetails(t *testing.T) {
 	for i := 80; i < 100; i++ {
 		last = append(last, fmt.Sprintf("line %d", i))
 	}
-	want := &details{Command: `/bin/web --password '***' 'a b' 'TOKEN=***' 'postgres://u:***@db/x' ''`, Restarts: 7, Outputs: []output{
+	want := &details{Command: `/bin/web --password '***' 'a b' 'TOKEN=***' 'postgres://u:***@db/x' 'redis://:***@db/0' ''`, Restarts: 7, Outputs: []output{
 		{Stream: "stderr", File: errors, Lines: last, Cut: true},
 		{Stream: "stdout", File: log, Lines: []string{"old", `new \x1b[1m\xff`, "no end"}},
 	}}
