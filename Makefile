@@ -55,6 +55,11 @@ vet:
 test: all vet staticcheck manlint
 	$(GO) test -race $(TESTFLAGS) ./...
 
+# soak kills anything at any time for SECONDS, as SEED has it (none: any).
+SECONDS = 60
+soak:
+	SECONDS='$(SECONDS)' SEED='$(SEED)' $(GO) test -count=1 -v -timeout 24h ./test/soak
+
 # staticcheck is used where it is installed or can be.
 staticcheck:
 	@sh test/staticcheck.sh
@@ -79,4 +84,4 @@ bench: all
 	bin/bench $(BENCHFLAGS)
 
 .PHONY: bench lint fuzz
-.PHONY: all run install uninstall deb dist systemd vet test staticcheck manlint FORCE
+.PHONY: all run install uninstall deb dist systemd vet test soak staticcheck manlint FORCE

@@ -258,9 +258,21 @@ func (s *soak) command() string {
 	names := s.setup.names()
 	name := names[s.random.IntN(len(names))]
 	verb := []string{"start", "stop", "restart", "start"}[s.random.IntN(4)]
+	if verb != "stop" && s.heldBack(name) {
+		return "none: " + name + " waits for what was stopped"
+	}
 	s.OK(verb, "-n", name)
 	s.wishes[name] = verb != "stop"
 	return verb + " " + name
+}
+
+// heldBack reports whether an instance comes after one that was stopped: its
+// start is refused, and a new one waits.
+func (s *soak) heldBack(name string) bool {
+	before := kindOf(name).after
+	return before != "" && slices.ContainsFunc(s.setup.names(), func(other string) bool {
+		return kindOf(other).name == before && !s.wish(other)
+	})
 }
 
 func (s *soak) configure() { s.Write(s.setup.yaml(s.Dir, s.home, "127.0.0.1:9")) }
@@ -268,7 +280,7 @@ func (s *soak) configure() { s.Write(s.setup.yaml(s.Dir, s.home, "127.0.0.1:9"))
 // reload changes the configuration. It is waited for until tmd has taken it,
 // so that what follows meets the new one.
 func (s *soak) reload() string {
-	s.wakeTmd()
+	s.wakeAll() // a log writer too
 	before := s.setup.names()
 	what := s.setup.mutate(s.random)
 	s.configure()

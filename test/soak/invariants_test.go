@@ -74,6 +74,8 @@ func (s *soak) wanted(name, state string) bool {
 		return state == "FATAL"
 	case !s.wish(name):
 		return state == "STOPPED"
+	case s.heldBack(name) && state == "STOPPED":
+		return true
 	case k.final != "":
 		return state == k.final
 	}

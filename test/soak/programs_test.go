@@ -17,6 +17,7 @@ type kind struct {
 	twice     bool   // a line may be there twice: it was being stamped at a SIGKILL
 	most      int    // instances at most; 0 for always one
 	removable bool
+	after     string // the program it waits for
 	final     string // state in the end when it should run; "" for any that a start leads to
 }
 
@@ -42,7 +43,7 @@ var kinds = []kind{
 	{name: "lowly", options: "-every 10ms", keys: `starttime: 0.1, autorestart: always, user: nobody, nice: 3, limits: {nofile: 100}, stdout: {file: "HERE/lowly.log"}`,
 		log: "lowly.log", final: "RUNNING"},
 	{name: "ready", options: "-ready 3", keys: "autorestart: always, ready: {notify: 3}", final: "RUNNING"},
-	{name: "after", options: "", keys: "starttime: 0.1, autorestart: always, after: [plain]", final: "RUNNING", removable: true},
+	{name: "after", options: "", keys: "starttime: 0.1, autorestart: always, after: [plain]", after: "plain", final: "RUNNING", removable: true},
 	{name: "passing", options: "", keys: "starttime: 0.1, autorestart: always", most: 3, removable: true, final: "RUNNING"},
 }
 

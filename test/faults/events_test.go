@@ -1,0 +1,116 @@
+package faults
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestStoppedTmd: while tmd is stopped its helpers and programs go on. What the
+// events FIFO has no room for is counted, and no state is wrong afterwards.
+func TestStoppedTmd(t *testing.T) {
+	r := newRig(t, `
+programs:
+  brief: {cmd: TEMPER -life 20ms -code 3, starttime: 0.01, startretries: 100, backoff: {first: 20ms, max: 20ms}}
+  talk: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "talk:0")
+	talk := r.running("talk:0")
+	signal(t, d.PID(), unix.SIGSTOP)
+	r.fillFIFO(r.dir().Events())
+	was := r.lives("brief:0")
+	r.until(func() bool { return r.lives("brief:0") >= was+8 }, "brief:0 is restarted without tmd")
+	kill(t, r.helper("talk:0"))
+	kill(t, talk.pid) // nobody but tmd can know how it ends
+	signal(t, d.PID(), unix.SIGCONT)
+	r.AwaitLog(`brief:0 lost n=\d+`)
+	r.AwaitLog(`talk:0 exited pid=` + itoa(talk.pid) + ` signal=KILL`)
+	r.until(func() bool { return r.lives("talk:0") == 2 }, "talk:0 is restarted")
+	r.OK("stop", "brief")
+	r.OK("wait", "-t", "60", "talk", "running")
+	d.Stop()
+	r.whole("talk:0", r.Dir+"/talk.log")
+}
+
+// fillFIFO writes lines that are no events until there is no room.
+func (r *rig) fillFIFO(path string) {
+	r.t.Helper()
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	line := []byte(strings.Repeat("x", 63) + "\n")
+	for err == nil {
+		_, err = unix.Write(fd, line)
+	}
+	if err != unix.EAGAIN {
+		r.t.Fatal(err)
+	}
+}
+
+// TestWishOutlivesEverything: what a user was told will be done is done, even
+// if tmd and the helper die before the helper has read the command.
+func TestWishOutlivesEverything(t *testing.T) {
+	r := newRig(t, `
+programs:
+  up: {cmd: TEMPER, starttime: 0.1}
+  down: {cmd: TEMPER, starttime: 0.1, autostart: false}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "up:0")
+	// The helper is stopped again and again, since a command wakes it.
+	for _, command := range [][2]string{{"stop", "up"}, {"start", "down"}} {
+		helper := r.helper(command[1] + ":0")
+		kill(t, helper) // the next one finds a command at its very beginning, or never does
+		r.OK(command[0], "-n", command[1])
+		d.Kill()
+		for _, pid := range r.Children("tmsupervise") {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+		d = r.Start()
+	}
+	r.OK("wait", "-t", "60", "up", "stopped")
+	r.OK("wait", "-t", "60", "down", "running")
+	d.Stop()
+}
+
+// TestCommandsInFlight: a command that a tmd before had sent, and the helper
+// did not read yet, takes nothing from those of the next tmd.
+func TestCommandsInFlight(t *testing.T) {
+	r := newRig(t, `
+programs:
+  a: {cmd: TEMPER, starttime: 0.1, numprocs: 2}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "a:0", "a:1")
+	for _, name := range []string{"a:0", "a:1"} {
+		helper := r.helper(name)
+		signal(t, helper, unix.SIGSTOP)
+		// As a tmd would have, that was killed right then.
+		seq := r.Status(name).Seq + 1
+		r.control(name, "restart seq="+itoa(seq)+" cause=user\n")
+	}
+	d.Kill()
+	d = r.Start()
+	r.OK("stop", "a:0")
+	r.OK("start", "a:1")
+	r.OK("wait", "-t", "60", "a:0", "stopped")
+	r.OK("wait", "-t", "60", "a:1", "running")
+	d.Stop()
+}
+
+// control writes to an instance's control FIFO, as a person may.
+func (r *rig) control(name, text string) {
+	r.t.Helper()
+	fd, err := unix.Open(r.dir().Run(name).Control(), unix.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(text)); err != nil {
+		r.t.Fatal(err)
+	}
+}
