@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"strings"
 
 	"taskmaster/lib/config"
 	"taskmaster/lib/die"
@@ -44,7 +45,9 @@ func (d *daemon) accessFor(s config.Settings) (*access, error) {
 		a.readonly, err = readOrMakeSecret(path)
 	}
 	if err != nil {
-		return nil, errors.New("unable to use the secret " + path + ": " + die.Reason(err))
+		// proto names the path for tmctl's sake, os does, die.Reason drops that.
+		reason := strings.TrimPrefix(die.Reason(err), path+": ")
+		return nil, errors.New("unable to use the secret " + path + ": " + reason)
 	}
 	return a, nil
 }
