@@ -73,6 +73,9 @@ func (s *scope) mailField(m *Mail, name string, v value) {
 		for _, item := range s.list(v) {
 			m.Events = append(m.Events, s.choice(item, mailEvents...))
 		}
+		if len(m.Events) == 0 {
+			s.bad(v, "an empty list: name what is mailed, or leave mail out")
+		}
 	case "group_wait":
 		m.GroupWait = s.duration(v, 0)
 	case "group_interval":
@@ -82,16 +85,25 @@ func (s *scope) mailField(m *Mail, name string, v value) {
 	}
 }
 
-// mailAddress reads one address, with or without a name: RFC 5322, 3.4.
+// mailAddress reads one address, with or without a name (RFC 5322, 3.4), and
+// returns it bare. It refuses what tmmail(8) would: one that is not ASCII, for
+// which every server on the way needs SMTPUTF8, and one that needs quotes.
 func (s *scope) mailAddress(v value) string {
 	text := s.expandWord(v)
 	if text == "" {
 		return ""
 	}
-	if _, err := mail.ParseAddress(text); err != nil || strings.ContainsAny(text, "\r\n") {
+	parsed, err := mail.ParseAddress(text)
+	if err != nil || strings.ContainsAny(text, "\r\n") {
 		s.bad(v, "%s is not a mail address", quoted(text))
+		return ""
 	}
-	return text
+	again, err := mail.ParseAddress(parsed.Address)
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' || r == ',' }
+	if err != nil || again.Address != parsed.Address || strings.ContainsFunc(parsed.Address, odd) {
+		s.bad(v, "%s: only ASCII without quotes is possible in an address", quoted(text))
+	}
+	return parsed.Address
 }
 
 func (s *scope) mailServer(v value) string {
