@@ -164,6 +164,7 @@ func TestParseEnvironment(t *testing.T) {
 	}{
 		{`A="1,2",B='q"x',D="pct%%"`, [][2]string{{"A", "1,2"}, {"B", `q"x`}, {"D", "pct%%"}}},
 		{"A=1 , B=\"x y\"\nC=2,", [][2]string{{"A", "1"}, {"B", "x y"}, {"C", "2"}}},
+		{`A=1,B=2,A=3`, [][2]string{{"B", "2"}, {"A", "3"}}},
 		{`A="\"hi\"",B=`, [][2]string{{"A", `"hi"`}, {"B", ""}}},
 		{"", nil},
 	} {

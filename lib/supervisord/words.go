@@ -2,6 +2,7 @@ package supervisord
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -61,6 +62,8 @@ func parseEnvironment(text string) (pairs [][2]string, err error) {
 			return nil, errEnvironment
 		}
 		words, _ := splitWords(after[:end])
+		// Of a name that stands here twice the last value counts.
+		pairs = slices.DeleteFunc(pairs, func(pair [2]string) bool { return pair[0] == name })
 		pairs = append(pairs, [2]string{name, strings.Join(words, " ")})
 		rest = strings.TrimLeft(after[end:], ", \t\n")
 	}

@@ -81,7 +81,6 @@ type trial struct {
 	begins  string   // the example
 	notRun  string   // why it is not
 	replace []string // words and what stands for them here
-
 }
 
 var trials = []trial{
