@@ -39,6 +39,8 @@ func (d *daemon) attach() {
 	for _, in := range fresh {
 		d.minding(in)
 		switch wish := in.status.Wish; {
+		case in.unheeded != "":
+			// A user's command is on its way.
 		case in.conf.Autostart && (wish == "" || wish == statedir.WishNone):
 			held = append(held, in)
 		case wish == statedir.WishUp && in.state() == "STOPPED":
@@ -120,6 +122,7 @@ func (d *daemon) furnish(in *instance) (alive bool) {
 	known := d.readKeys(in)
 	alive = d.findHelper(in)
 	in.numbered = in.status.Seq + inFlight
+	in.resumeOrder()
 	switch {
 	case in.conf == nil:
 	case known && in.status.State != "":
@@ -134,6 +137,9 @@ func (d *daemon) furnish(in *instance) (alive bool) {
 // pidfd of its helper, which is still our child or was found with it.
 func (d *daemon) connect(in *instance) {
 	in.openControl()
+	if in.unheeded != "" {
+		in.send(in.unheeded)
+	}
 	if in.helper.pid == 0 || in.helper.pidfd >= 0 {
 		return
 	}
@@ -197,6 +203,8 @@ func (d *daemon) watchHelper(in *instance, pid, fd int) {
 	in.helper.pid, in.helper.pidfd, in.helper.since = pid, fd, time.Now()
 	if err := d.watcher.watch(fd, func() { d.helperEnded(in) }); err != nil {
 		die.Warn("unable to watch the helper of "+in.name, err)
+		unix.Close(fd)
+		in.helper.pidfd = -1
 	}
 }
 
@@ -208,10 +216,16 @@ func (d *daemon) startHelper(in *instance) {
 
 func (d *daemon) forkHelper(in *instance) {
 	in.helper.again = nil
-	pid, err := d.children.start(child{
+	var pid int
+	var err error
+	pid, err = d.children.start(child{
 		path: d.ownProgram("tmsupervise"), argv: []string{"tmsupervise", "-d", string(in.run)},
 		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, more: in.inherited(),
-	}, func(unix.WaitStatus) {})
+	}, func(unix.WaitStatus) {
+		if in.helper.pid == pid && in.helper.pidfd < 0 {
+			d.helperEnded(in) // it could not be watched otherwise
+		}
+	})
 	if err != nil {
 		die.Warn("unable to start the helper of "+in.name, err)
 		in.helper.trouble++

@@ -141,6 +141,9 @@ func (d *daemon) order(in *instance, verb, cause string) {
 	in.numbered = max(in.numbered, in.status.Seq) + 1
 	in.seq = in.numbered
 	in.unheeded = verb + " seq=" + itoa(in.seq) + " cause=" + cause
+	if cause == "user" && verb != "exit" && verb != "kill" {
+		in.writeDown()
+	}
 	in.send(in.unheeded)
 	switch {
 	case in.helper.pid != 0:
@@ -148,6 +151,30 @@ func (d *daemon) order(in *instance, verb, cause string) {
 		procfs.SignalPidfd(in.helper.pidfd, unix.SIGCONT)
 	case in.helper.again != nil:
 		d.replaceHelper(in) // whoever waits for it should not wait for that
+	}
+}
+
+// writeDown keeps a user's command for the case that neither tmd nor the
+// helper lives to see it heeded: what is in a FIFO goes with those who have it
+// open. Where there is no room for it the command is given all the same.
+func (in *instance) writeDown() {
+	if err := statedir.Publish(in.run.Order(), []byte(in.unheeded+"\n")); err != nil {
+		die.Warn("unable to write "+in.run.Order(), err)
+	}
+}
+
+// resumeOrder takes up the command that a tmd before wrote down, unless the
+// helper has heeded it.
+func (in *instance) resumeOrder() {
+	text, err := statedir.ReadPublished(in.run.Order(), 4096)
+	if err != nil {
+		return
+	}
+	command := strings.TrimSuffix(string(text), "\n")
+	_, rest, _ := strings.Cut(command, " seq=")
+	number, _, _ := strings.Cut(rest, " ")
+	if seq, err := strconv.Atoi(number); err == nil && seq > in.status.Seq {
+		in.seq, in.numbered, in.unheeded = seq, max(seq, in.numbered), command
 	}
 }
 

@@ -166,6 +166,10 @@ func (r Run) Control() string { return string(r) + "/control" }
 // Lock is held by the helper, and holds its pid.
 func (r Run) Lock() string { return string(r) + "/lock" }
 
+// Order is the last command of a user, as it was sent to the helper: it is
+// sent again when tmd and helper died before it was heeded.
+func (r Run) Order() string { return string(r) + "/order" }
+
 // Ready is the FIFO on which a program with `ready: {notify: FD}` says so.
 func (r Run) Ready() string { return string(r) + "/ready" }
 
@@ -180,7 +184,10 @@ func (r Run) Create() error {
 
 // Remove takes the instance's directory away with all that is in it.
 func (r Run) Remove() error {
-	files := []string{r.Spec(), r.Status(), r.Control(), r.Lock(), r.Ready(), r.Spec() + ".new", r.Status() + ".new"}
+	files := []string{
+		r.Spec(), r.Spec() + ".new", r.Status(), r.Status() + ".new", r.Order(), r.Order() + ".new",
+		r.Control(), r.Lock(), r.Ready(),
+	}
 	for _, file := range files {
 		if err := unix.Unlink(file); err != nil && err != unix.ENOENT {
 			return err

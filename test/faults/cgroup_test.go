@@ -50,6 +50,22 @@ func (c *cgroup) write(file, text string) {
 	}
 }
 
+// freeze stops all processes of a freezer, so that not even SIGKILL or SIGCONT
+// gets through in version 1, or lets them go on.
+func (c *cgroup) freeze(on bool) {
+	c.t.Helper()
+	switch {
+	case c.v1 && on:
+		c.write("freezer.state", "FROZEN")
+	case c.v1:
+		c.write("freezer.state", "THAWED")
+	case on:
+		c.write("cgroup.freeze", "1")
+	default:
+		c.write("cgroup.freeze", "0")
+	}
+}
+
 func (c *cgroup) read(file string) string {
 	text, _ := os.ReadFile(c.path + "/" + file)
 	return strings.TrimSpace(string(text))

@@ -54,6 +54,7 @@ func (r *rig) fillFIFO(path string) {
 // TestWishOutlivesEverything: what a user was told will be done is done, even
 // if tmd and the helper die before the helper has read the command.
 func TestWishOutlivesEverything(t *testing.T) {
+	freezer := newCgroup(t, "freezer")
 	r := newRig(t, `
 programs:
   up: {cmd: TEMPER, starttime: 0.1}
@@ -61,15 +62,15 @@ programs:
 `)
 	d := r.Start()
 	r.Await("RUNNING", "up:0")
-	// The helper is stopped again and again, since a command wakes it.
 	for _, command := range [][2]string{{"stop", "up"}, {"start", "down"}} {
 		helper := r.helper(command[1] + ":0")
-		kill(t, helper) // the next one finds a command at its very beginning, or never does
+		freezer.write("cgroup.procs", itoa(helper))
+		freezer.freeze(true)
 		r.OK(command[0], "-n", command[1])
 		d.Kill()
-		for _, pid := range r.Children("tmsupervise") {
-			unix.Kill(pid, unix.SIGKILL)
-		}
+		kill(t, helper)
+		freezer.freeze(false)
+		r.until(func() bool { return r.Helper(command[1]+":0") == 0 }, "helper %d is dead", helper)
 		d = r.Start()
 	}
 	r.OK("wait", "-t", "60", "up", "stopped")

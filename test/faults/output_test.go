@@ -2,6 +2,7 @@ package faults
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -79,18 +80,34 @@ programs:
 		}
 		defer conn.Close()
 	}
-	for range 20 {
-		watch := exec.Command(tmtest.Bin("tmctl"), "-d", r.State, "watch")
-		if err := watch.Start(); err != nil {
-			t.Fatal(err)
-		}
-		pid := watch.Process.Pid
-		defer watch.Wait()
-		defer unix.Kill(pid, unix.SIGKILL)
-		signal(t, pid, unix.SIGSTOP)
+	var watchers []*exec.Cmd
+	for range 5 {
+		watchers = append(watchers, r.stoppedWatcher())
 	}
 	was := r.lives("brief:0")
 	r.until(func() bool { return r.lives("brief:0") > was+2 }, "events go on")
 	r.OK("restart", "one")
+	for _, w := range watchers {
+		w.Process.Kill()
+		w.Wait()
+	}
 	d.Stop()
+}
+
+// stoppedWatcher starts a `tmctl watch` and stops it once it has seen an event.
+func (r *rig) stoppedWatcher() *exec.Cmd {
+	r.t.Helper()
+	seen, err := os.CreateTemp(r.Dir, "seen")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer seen.Close()
+	watch := exec.Command(tmtest.Bin("tmctl"), "-d", r.State, "watch")
+	watch.Stdout = seen
+	if err := watch.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.until(func() bool { s, err := seen.Stat(); return err == nil && s.Size() > 0 }, "tmctl watch shows an event")
+	signal(r.t, watch.Process.Pid, unix.SIGSTOP)
+	return watch
 }

@@ -201,8 +201,8 @@ programs:
 	if !freezer.v1 {
 		t.Fatal("this test needs the freezer of cgroup v1: that of v2 lets SIGKILL through")
 	}
-	freezer.write("freezer.state", "FROZEN")
-	t.Cleanup(func() { os.WriteFile(freezer.path+"/freezer.state", []byte("THAWED"), 0) })
+	freezer.freeze(true)
+	t.Cleanup(func() { freezer.freeze(false) })
 	out := r.Ctl("stop", "stuck")
 	if out.Code != 1 || !strings.Contains(out.Stdout+out.Stderr, "still not gone (state D)") {
 		t.Errorf("stop: exit %d, %s%s", out.Code, out.Stdout, out.Stderr)
@@ -212,7 +212,7 @@ programs:
 	if r.lives("stuck:0") != 1 || !was.alive() {
 		t.Error("a second copy was started")
 	}
-	freezer.write("freezer.state", "THAWED")
+	freezer.freeze(false)
 	r.until(func() bool { return r.lives("stuck:0") == 2 }, "stuck:0 starts once the old one is gone")
 	r.OK("wait", "-t", "60", "stuck", "running")
 	d.Stop()
