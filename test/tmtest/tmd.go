@@ -146,10 +146,11 @@ func (h *Host) Helper(name string) int {
 }
 
 // Same reports whether the process of a pid is still the one that started
-// then; see StartOf.
+// then, see StartOf.
 func Same(pid int, start uint64) bool { return procfs.Alive(pid, start) }
 
-// StartOf is when a process started, in ticks after boot; 0 for none.
+// StartOf is when a process started, in ticks after boot; 0 for none. Together
+// with the pid it names a process for ever.
 func StartOf(pid int) uint64 {
 	s, err := procfs.ReadStat(pid)
 	if err != nil {
@@ -158,8 +159,7 @@ func StartOf(pid int) uint64 {
 	return s.Start
 }
 
-// Children lists the processes whose arguments begin with a program's name,
-// among those of the host.
+// Children lists the processes of the host that run a program of that name.
 func (h *Host) Children(name string) []int {
 	var found []int
 	for _, pid := range h.Leftovers() {
