@@ -13,7 +13,7 @@ import (
 
 // evil would end a line, begin one of tmd's own, set the title and the colour
 // of a terminal, and write from right to left.
-const evil = `\n2026-11-22T14:03:07.123Z tmd stopped by=forged\r\x1b]0;owned\x07\x1b[31m\x1b[2J\x9b31m\u202e%0A%1B \u0085`
+const evil = `\n2026-11-22T14:03:07.123Z tmd stopped by=forged\r\x1b]0;owned\x07\x1b[31m\x1b[2J\x9b31m\u202e%%0A%%1B \u0085`
 
 // everywhere has evil in all places that may hold text of somebody's.
 const everywhere = `
@@ -24,7 +24,7 @@ programs:
     description: "text"
     starttime: 0
   output:
-    cmd: ["sh", "-c", "printf '%b' \"$EVIL\"; echo; printf '%b' \"$EVIL\" >&2; exec sleep 1000"]
+    cmd: ["sh", "-c", "printf '%%b' \"$EVIL\"; echo; printf '%%b' \"$EVIL\" >&2; exec sleep 1000"]
     env: {EVIL: '` + evil + `'}
     stdout: {file: "%(here)s/out", timestamp: rfc3339}
     stderr: "%(here)s/err"
