@@ -13,6 +13,22 @@ import (
 // errNotRegular says that FILE is a directory, device, socket or FIFO.
 var errNotRegular = errors.New("not a regular file")
 
+// usable refuses a path at which there is something else than a file. What
+// cannot be told yet is told by opening it.
+func usable(path string) error {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return nil
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return nil
+	case unix.S_IFDIR:
+		return unix.EISDIR
+	}
+	return errNotRegular
+}
+
 // A current is the file that lines are written to now.
 //
 // It is not open with O_APPEND, which splice(2) refuses. The end of the file

@@ -66,6 +66,10 @@ func open(opt options, stdin int, mail *mailbox) (l *logger, code int, err error
 	if err := takeRights(opt.path); err != nil {
 		return nil, die.Temporary, errors.New("unable to take the rights of the owner of " + parent(opt.path) + ": " + die.Reason(err))
 	}
+	// Looked at before the lock, which would leave its file beside a device.
+	if err := usable(opt.path); err != nil {
+		return nil, codeOf(err), errors.New("unable to open " + opt.path + ": " + die.Reason(err))
+	}
 	l.lock, err = takeLock(opt.path)
 	if err == unix.ENOENT {
 		if err = l.out.dir.makeDir(parent(opt.path)); err == nil {
