@@ -124,8 +124,8 @@ func (e *Event) String() string { return string(e.append(nil)) }
 
 // Append appends the line with its newline to dst, shortened to Max bytes: a
 // reason= gives up its middle, where the path stands, so that the cause at
-// its end stays; if that does not do, the last value is cut, never inside a
-// %XX, and `cut=1` follows.
+// its end stays; if that does not do, the last value that fits is cut, never
+// inside a %XX, what is behind it left out, and `cut=1` follows.
 func (e *Event) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(e.append(dst), '\n')
@@ -140,8 +140,12 @@ func (e *Event) Append(dst []byte) []byte {
 		}
 	}
 	const mark = " cut=1\n"
-	end := wholeEscape(dst[start : start+Max-len(mark)])
-	return append(dst[:start+end], mark...)
+	text := dst[start : start+Max-len(mark)]
+	text = text[:wholeEscape(text)]
+	if last := bytes.LastIndexByte(text, ' '); bytes.IndexByte(text[last:], '=') < 0 {
+		text = text[:last] // a key whose value has no room
+	}
+	return append(dst[:start+len(text)], mark...)
 }
 
 func (e *Event) append(dst []byte) []byte {
@@ -155,12 +159,27 @@ func (e *Event) append(dst []byte) []byte {
 	return dst
 }
 
+// What an encoded name and kind may take of a line. Those of tmd are shorter;
+// tmsupervise alone takes the name it is given, or that of a file.
+const (
+	maxName = 192
+	maxKind = 64
+)
+
 func appendHead(dst []byte, at time.Time, name, kind string) []byte {
 	dst = at.UTC().AppendFormat(dst, TimeFormat)
-	dst = append(dst, ' ')
-	dst = line.Append(dst, name)
-	dst = append(dst, ' ')
-	return line.Append(dst, kind)
+	dst = appendCut(append(dst, ' '), name, maxName)
+	return appendCut(append(dst, ' '), kind, maxKind)
+}
+
+// appendCut appends the beginning of an encoded word.
+func appendCut(dst []byte, word string, most int) []byte {
+	start := len(dst)
+	dst = line.Append(dst, word)
+	if len(dst)-start > most {
+		dst = dst[:start+wholeEscape(dst[start:start+most])]
+	}
+	return dst
 }
 
 // keepOfReason is what shortenReason leaves at least of a reason's encoded

@@ -57,6 +57,27 @@ func TestShortening(t *testing.T) {
 	}
 }
 
+// However long its words are, a line of ours can be read.
+func TestShortenedAnywhere(t *testing.T) {
+	now := time.Date(2026, 11, 22, 14, 3, 7, 0, time.UTC)
+	for n := range 600 {
+		for _, e := range []Event{
+			New(now, strings.Repeat("\n", n), Starting, "pid", "1"),
+			New(now, "a:0", strings.Repeat("x", n+1), "pid", "1"),
+			New(now, "tmd", LogFull, "file", strings.Repeat("/", n), "policy", "block", "dropped", "1"),
+			New(now, "tmd", Changed, strings.Repeat("k", n+1), "", "b", ""),
+		} {
+			if e.Name == "" {
+				continue
+			}
+			got := string(e.Append(nil))
+			if back, err := Parse(got); err != nil || len(got) > Max || len(back.Pairs) == 0 {
+				t.Fatalf("n=%d: %v, %d bytes: %s", n, err, len(got), got)
+			}
+		}
+	}
+}
+
 // What a Builder writes is what an Event writes, short or shortened, and one
 // line leaves nothing in the next.
 func TestBuilder(t *testing.T) {
