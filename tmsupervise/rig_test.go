@@ -37,6 +37,10 @@ func runTests(m *testing.M) int {
 	if os.Getenv("TM_GROWTH") != "" {
 		return m.Run() // the child of TestNoGrowth
 	}
+	flag.Parse()
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		return m.Run() // each worker of a fuzz target, which needs no program
+	}
 	dir, err := os.MkdirTemp("", "tmsupervise-test")
 	if err != nil {
 		panic(err)
@@ -54,7 +58,6 @@ func runTests(m *testing.M) int {
 		panic(err)
 	}
 	// They wait more than they work.
-	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
