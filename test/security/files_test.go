@@ -214,7 +214,8 @@ func TestPreparedStateDirectory(t *testing.T) {
 		},
 		"another's": func(t *testing.T, h *tmtest.Host) string { return theirs(t, h, "state") },
 		"open": func(t *testing.T, h *tmtest.Host) string {
-			os.Mkdir(h.State, 0o755)
+			os.Mkdir(h.State, 0o700)
+			os.Chmod(h.State, 0o770)
 			return h.State
 		},
 		"a file": func(t *testing.T, h *tmtest.Host) string { return h.File("state", "") },

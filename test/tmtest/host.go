@@ -107,7 +107,8 @@ func (h *Host) command(path string, args ...string) *exec.Cmd {
 }
 
 // RunCommand runs any command to its end, in the host's directory unless it
-// says otherwise. One that hangs is ended; its exit code is -1 then.
+// says otherwise. One that hangs is ended; its exit code is -1 then. What it
+// started and left behind may hold its output open: that is not waited for.
 func (h *Host) RunCommand(cmd *exec.Cmd) Result {
 	h.T.Helper()
 	if cmd.Dir == "" {
@@ -118,6 +119,7 @@ func (h *Host) RunCommand(cmd *exec.Cmd) Result {
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = time.Second
 	err := cmd.Start()
 	if err == nil {
 		hung := time.AfterFunc(Patience, func() { cmd.Process.Kill() })
@@ -125,7 +127,7 @@ func (h *Host) RunCommand(cmd *exec.Cmd) Result {
 		hung.Stop()
 	}
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		h.T.Fatalf("unable to run %v: %v", cmd.Args, err)
 	}
 	return Result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
