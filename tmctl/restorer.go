@@ -24,7 +24,11 @@ func (r *restorer) changed(undo func()) (restore func()) {
 	defer r.mu.Unlock()
 	if r.signals == nil {
 		r.signals = make(chan os.Signal, 1)
-		signal.Notify(r.signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+		for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+			if !signal.Ignored(sig) { // as nohup(1) has it
+				signal.Notify(r.signals, sig)
+			}
+		}
 		go r.await()
 	}
 	r.undo = append(r.undo, undo)
