@@ -163,7 +163,7 @@ func TestRekey(t *testing.T) {
 	if got := inside.last("pid"); got != "+OK 1" {
 		t.Errorf("who was in: %q", got)
 	}
-	h.OK("status")
+	h.OK("version")
 }
 
 // A secret outside of the state directory is not written through what others
@@ -184,7 +184,7 @@ func TestRekeyOverAPlant(t *testing.T) {
 			startWithSecret(h, h.Dir+"/secret")
 			plant(t, h.Dir+"/secret.new")
 			h.Run("tmctl", "-c", h.Config, "-d", h.State, "rekey")
-			if r := h.Run("tmctl", "-c", h.Config, "-d", h.State, "status"); r.Code != 0 {
+			if r := h.Run("tmctl", "-c", h.Config, "-d", h.State, "version"); r.Code != 0 {
 				t.Errorf("exit %d: %s", r.Code, r.Stderr)
 			}
 			info, err := os.Lstat(h.Dir + "/secret")
@@ -205,16 +205,16 @@ func TestAuthChanges(t *testing.T) {
 	const none = sleeper + "taskmaster: {listen: '127.0.0.1:0', auth: none}\n"
 	h := tmtest.NewHost(t, sleeper+"taskmaster: {listen: '127.0.0.1:0'}\n")
 	h.Start()
-	h.OK("status")
+	h.OK("version")
 	h.Write(none)
 	h.OK("reload")
-	h.OK("status")
+	h.OK("version")
 	if _, err := os.Stat(h.State + "/secret"); err == nil {
 		t.Error("the secret stays")
 	}
 	h.Write(sleeper + "taskmaster: {listen: '127.0.0.1:0'}\n")
 	h.OK("reload")
-	h.OK("status")
+	h.OK("version")
 	w := connect(t, h)
 	w.nonce()
 }
