@@ -78,8 +78,10 @@ FUZZ     = .
 fuzz:
 	@sh test/security/fuzz.sh $(FUZZTIME) '$(FUZZ)'
 
-# bench measures taskmaster beside its peers; RESULTS.md has what came of it.
+# bench measures taskmaster beside its peers, which it installs where that may
+# be done; RESULTS.md has what came of it.
 bench: all
+	@sh test/bench/install-peers.sh
 	$(GO) build -o bin/bench ./test/bench
 	bin/bench $(BENCHFLAGS)
 

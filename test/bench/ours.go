@@ -32,12 +32,15 @@ func (t *taskmaster) start(s *settings, dir, stamps string, n int) error {
 	return t.run(exec.Command(filepath.Join(s.bin, "tmd"), "-c", t.file))
 }
 
-// write writes the configuration: all copies are programs of their own but
-// for one, whose description changes for a reload.
+// write writes the configuration: all copies are instances of one program but
+// for one, which has a log writer and changes for a reload. The tree has a
+// tmmail too, so that it is all of taskmaster that is looked at when idle; it
+// is told of what does not happen here.
 func (t *taskmaster) write(stamp, more string) error {
-	text := fmt.Sprintf("taskmaster: {listen: '127.0.0.1:0', state: %s}\ndefaults: {autorestart: always}\nprograms:\n", t.state)
+	text := fmt.Sprintf("taskmaster: {listen: '127.0.0.1:0', state: %[1]s, mail: {to: [root@localhost], spool: %[1]s/spool, events: [reloadfail]}}\n", t.state)
+	text += "defaults: {autorestart: always}\nprograms:\n"
 	text += fmt.Sprintf("  x: {cmd: [%s, %s], numprocs: %d}\n", stamp, t.stamps, t.n-1)
-	text += fmt.Sprintf("  y: {cmd: [%s, %s]%s}\n", stamp, t.stamps, more)
+	text += fmt.Sprintf("  y: {cmd: [%s, %s], stdout: {file: %s.log}%s}\n", stamp, t.stamps, t.stamps, more)
 	return os.WriteFile(t.file, []byte(text), 0o644)
 }
 
@@ -68,6 +71,9 @@ func (t *taskmaster) extra(r *run) []result {
 		}
 	}
 	add("memory of a helper", "kB PSS", float64(total)/float64(max(1, helpers)))
+	add("memory of tmd itself", "MB PSS", float64(pss(t.root()))/1024)
+	names, _ := procfs.Names(fmt.Sprintf("/proc/%d/fd", t.root()))
+	add("descriptors of tmd per instance", "1", float64(len(names))/float64(t.n))
 	return all
 }
 

@@ -41,7 +41,7 @@ var figures = []string{
 	"boot of all to executing", "SIGKILL of a program to its next exec, median", "all killed at once, all back",
 	"wakeups of the idle tree", "memory of the tree per instance", "status of all, as a process",
 	"status of all over an open connection", "reload with one program changed, in effect",
-	"memory of a helper", "stop of all",
+	"memory of a helper", "memory of tmd itself", "descriptors of tmd per instance", "stop of all",
 }
 
 func benchSupervise(s *settings) []result {
