@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"taskmaster/lib/event"
+	"taskmaster/lib/natural"
 	"taskmaster/lib/proto"
 	"taskmaster/lib/signame"
 )
@@ -58,7 +59,7 @@ func (s *session) refresh() instanceNames {
 		}
 	}, "status")
 	if err == nil {
-		slices.SortFunc(all, func(a, b instance) int { return compareNatural(a.name, b.name) })
+		slices.SortFunc(all, func(a, b instance) int { return natural.Compare(a.name, b.name) })
 		s.instanceNames = all
 	}
 	return s.instanceNames

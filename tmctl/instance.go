@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"taskmaster/lib/event"
+	"taskmaster/lib/natural"
 	"taskmaster/lib/proto"
 )
 
@@ -78,7 +79,7 @@ func (s *session) instances(targets []string) ([]instance, error) {
 	if err == nil {
 		err = wrong
 	}
-	slices.SortFunc(all, func(a, b instance) int { return compareNatural(a.name, b.name) })
+	slices.SortFunc(all, func(a, b instance) int { return natural.Compare(a.name, b.name) })
 	return all, err
 }
 

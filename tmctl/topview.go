@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"taskmaster/lib/natural"
 )
 
 // sparkLength is how many looks a sparkline goes back.
@@ -88,7 +90,7 @@ func (v *topView) sorted() []usageRow {
 		if c := topOrders[v.order](v, a, b); c != 0 {
 			return c
 		}
-		return compareNatural(a.name, b.name)
+		return natural.Compare(a.name, b.name)
 	})
 	return rows
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -44,17 +43,6 @@ func FuzzEscape(f *testing.F) {
 			t.Fatalf("%q became %q", text, out)
 		}
 	})
-}
-
-func TestCompareNatural(t *testing.T) {
-	t.Parallel()
-	want := []string{"a", "a:0", "a:00", "a:1", "a:2", "a:10", "a:100", "a10", "b2c:3", "b2c:20", "b10c:1"}
-	got := slices.Clone(want)
-	slices.Reverse(got)
-	slices.SortFunc(got, compareNatural)
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
-	}
 }
 
 func TestUptimeWords(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"taskmaster/lib/config"
 	"taskmaster/lib/event"
+	"taskmaster/lib/natural"
 	"taskmaster/lib/statedir"
 )
 
@@ -77,7 +78,7 @@ func (in *instance) settled() bool {
 func (d *daemon) release() {
 	free := d.freeOfOthers()
 	slices.SortFunc(free, func(a, b *instance) int {
-		return cmp.Or(cmp.Compare(d.rankOf(a.conf), d.rankOf(b.conf)), naturally(a.name, b.name))
+		return cmp.Or(cmp.Compare(d.rankOf(a.conf), d.rankOf(b.conf)), natural.Compare(a.name, b.name))
 	})
 	first := d.batch.lowestUnsettled(d)
 	for _, in := range free {

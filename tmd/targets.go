@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"taskmaster/lib/natural"
 	"taskmaster/lib/nearest"
 	"taskmaster/lib/proto"
 )
@@ -25,7 +26,7 @@ func (d *daemon) sorted(pick func(*instance) bool) []*instance {
 			list = append(list, in)
 		}
 	}
-	slices.SortFunc(list, func(a, b *instance) int { return naturally(a.name, b.name) })
+	slices.SortFunc(list, func(a, b *instance) int { return natural.Compare(a.name, b.name) })
 	return list
 }
 

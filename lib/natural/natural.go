@@ -1,10 +1,12 @@
-package main
+// Package natural orders names as people count.
+package natural
 
 import "strings"
 
-// compareNatural compares names as people count: web:2 before web:10, and all
-// of web before web2.
-func compareNatural(a, b string) int {
+// Compare compares names as people count: web:2 before web:10, and all of web
+// before web2. It is negative when a comes first, zero when they are equal; it
+// fits slices.SortFunc.
+func Compare(a, b string) int {
 	for a != "" && b != "" {
 		da, db := digits(a), digits(b)
 		if da > 0 && db > 0 {
