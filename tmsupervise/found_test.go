@@ -304,7 +304,8 @@ func TestLogFIFO(t *testing.T) {
 }
 
 // A limit on processes that the program's user has reached already is a lack
-// of resources, whatever thread the stage would have liked to start.
+// of resources, whatever thread the stage would have liked to start, and
+// whatever memory it would have liked to have for a large environment.
 func TestProcessLimit(t *testing.T) {
 	t.Parallel()
 	other := exec.Command("/bin/sleep", "1000")
@@ -316,7 +317,10 @@ func TestProcessLimit(t *testing.T) {
 	r := newRig(t, "/bin/true")
 	r.spec.User = &spec.User{UID: 4242, GID: 4242}
 	r.spec.Limits = []spec.Limit{{Name: "nproc", Value: 0}, {Name: "as", Value: 1 << 26}}
-	r.spec.BackoffFirst = time.Millisecond
+	for i := range 8 {
+		r.spec.Env = append(r.spec.Env, "LARGE"+strconv.Itoa(i)+"="+strings.Repeat("x", 100_000))
+	}
+	r.spec.BackoffFirst, r.spec.BackoffMax = time.Millisecond, time.Millisecond
 	r.begin()
 	r.tell("start")
 	for range 10 {

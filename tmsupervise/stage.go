@@ -51,7 +51,7 @@ func (h *helper) spawnStage(files *programFds) (int, *ending) {
 	h.pidfd = -1
 	// The stage's own environment is only what it needs, and what a later
 	// helper must find in it: the program's may hold GODEBUG or GOTRACEBACK.
-	env := append(h.readyEnv(h.ownEnv()), "PATH="+os.Getenv("PATH"))
+	env := append(h.readyEnv(h.ownEnv()), "PATH="+os.Getenv("PATH"), "GOMAXPROCS=1", "GOGC=off")
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"tmsupervise", stageWord}, &syscall.ProcAttr{
 		Env: env, Files: fds,
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &h.pidfd},
@@ -172,13 +172,14 @@ func (st *stage) check(step string, err error, path string) {
 
 // becomeProgram takes the steps in an order in which each still has the
 // rights it needs: limits may be raised and trusted logs opened only before
-// the ids are given up.
+// the ids are given up. The limits that only take away come last, since until
+// exec the stage is under them itself.
 func (st *stage) becomeProgram() {
-	s := st.spec
+	s, env := st.spec, st.env()
+	reserve(s.Cmd, env)
+	parkThreads()
 	logs := openEarly(st)
-	for _, l := range s.Limits {
-		st.check("limit", setLimit(l), l.Name)
-	}
+	late := st.limitEarly()
 	if s.Nice != nil {
 		st.check("nice", unix.Setpriority(unix.PRIO_PROCESS, 0, *s.Nice), strconv.Itoa(*s.Nice))
 	}
@@ -207,7 +208,8 @@ func (st *stage) becomeProgram() {
 	if fail != nil {
 		st.fail("find", unix.ENOENT, fail.reason)
 	}
-	st.check("exec", syscall.Exec(path, s.Cmd, st.env()), path)
+	st.limitLate(late)
+	st.check("exec", syscall.Exec(path, s.Cmd, env), path)
 }
 
 // env is the program's, and where it is to say that it is ready.
