@@ -43,6 +43,21 @@ env TM_PROGRAM=probe
 env TM_STATE=$DIR/state
 `
 
+// awaitSleep returns the pid of an instance that runs sleep(1) once that
+// sleeps. It is RUNNING as soon as exec has closed one close-on-exec
+// descriptor: the other descriptors, its signals and its environment follow,
+// and then its loader opens files of its own.
+func awaitSleep(h *tmtest.Host, name string) int {
+	h.T.Helper()
+	h.Await("RUNNING", name)
+	pid := h.PID(name)
+	tmtest.Until(h.T, func() bool {
+		where, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+		return err == nil && strings.Contains(string(where), "nanosleep")
+	}, "%s sleeps", name)
+	return pid
+}
+
 // snapshot tells what a program was given, from /proc.
 func snapshot(t *testing.T, h *tmtest.Host, pid int) string {
 	t.Helper()
@@ -161,8 +176,7 @@ programs:
     env: {OWN: "%(here)s/out"}
     `+extra+"\n")
 				d := h.StartBy(slices.Concat(limited, by, clean, outer))
-				h.Await("RUNNING", "probe:0")
-				if diff := cmp.Diff(wantSnapshot, snapshot(t, h, h.PID("probe:0"))); diff != "" {
+				if diff := cmp.Diff(wantSnapshot, snapshot(t, h, awaitSleep(h, "probe:0"))); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 				d.Stop()
@@ -190,8 +204,7 @@ programs:
     limits: {nofile: 123, core: 0, nproc: 456, stack: 1MB}
 `)
 	d := h.Start()
-	h.Await("RUNNING", "probe:0")
-	pid := h.PID("probe:0")
+	pid := awaitSleep(h, "probe:0")
 	proc := "/proc/" + strconv.Itoa(pid)
 	status := readFile(t, proc+"/status")
 	for field, want := range map[string]string{
