@@ -37,7 +37,8 @@ func TestWhatAProgramFinds(t *testing.T) {
 			r.tell("start")
 			want := []string{
 				"Uid 0 0 0 0", "Gid 0 0 0 0", "Groups", "SigBlk 0000000000000000", "SigIgn 0000000000000000", "NoNewPrivs 0",
-				"leads its session true, its group true", "umask 027", "dir /", "oom_score_adj 0", "nice 0",
+				"leads its session true, its group true", "umask 027", "dir /",
+				"oom_score_adj " + own(t, "oom_score_adj"), "nice " + strings.Fields(own(t, "stat"))[18],
 				"env EMPTY=", "env GODEBUG=inittrace=1", "env ODD=a=b c\n%", "env PATH=" + os.Getenv("PATH"), "env TM_NAME=x:0",
 				"env TM_NUM=0", "env TM_PROGRAM=x", "env TM_STATE=" + r.spec.State, "",
 			}
@@ -47,6 +48,16 @@ func TestWhatAProgramFinds(t *testing.T) {
 			sameText(t, strings.Join(want, "\n"), readWhole(t, found))
 		})
 	}
+}
+
+// own is what a file of proc(5) says of the test itself.
+func own(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/thread-self/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // A program gets 0, 1 and 2, the one more that it is to say ready on if it
