@@ -8,10 +8,16 @@ import (
 	"strconv"
 	"testing"
 
+	"taskmaster/lib/cleansig"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
+	// Whoever runs the tests may ignore signals, as nohup(1) does.
+	if err := cleansig.Ensure(); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"tmctl": main})
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"taskmaster/lib/cleansig"
 	"taskmaster/lib/event"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
@@ -30,6 +31,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// A helper passes on what it was started with; under tmd that is clean.
+	if err := cleansig.Ensure(); err != nil {
+		panic(err)
+	}
 	os.Exit(runTests(m))
 }
 

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"os/signal"
 	"sync"
 	"syscall"
 	"testing"
@@ -63,8 +62,6 @@ func Open(t testing.TB, cmd *exec.Cmd) *Terminal {
 	term.before = term.mode()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	// What is caught here is not ignored there, also when nohup(1) runs the tests.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

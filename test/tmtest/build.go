@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"taskmaster/lib/cleansig"
 )
 
 // bin is where the programs were built.
@@ -23,6 +25,11 @@ var bin string
 // programs, runs the tests and returns the exit code. Under the race detector
 // tmd is built with it too.
 func Main(m *testing.M, others ...string) int {
+	// Whoever runs the tests may ignore signals, as nohup(1) does.
+	if err := cleansig.Ensure(); err != nil {
+		fmt.Fprintln(os.Stderr, "unable to reset signals:", err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "tmbin")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
