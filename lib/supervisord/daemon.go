@@ -34,7 +34,7 @@ func (t *translation) daemon(s *section) {
 			p.umask(o.value)
 			t.defaults.lines = append(t.defaults.lines, p.lines...)
 		case "directory":
-			t.defaults.key("workingdir", scalar(o.value))
+			t.defaults.key("workingdir", scalar(home(o.value)))
 		case "environment":
 			t.daemonEnvironment(o.value)
 		default:
@@ -45,8 +45,8 @@ func (t *translation) daemon(s *section) {
 			t.taskd.comment("[supervisord] %s: %s", o.shown(), reason)
 		}
 	}
-	t.childLogs = strings.TrimSuffix(s.get("childlogdir"), "/")
-	t.daemonLog(s.get("logfile"), size, backups)
+	t.childLogs = home(strings.TrimSuffix(s.get("childlogdir"), "/"))
+	t.daemonLog(home(s.get("logfile")), size, backups)
 }
 
 // daemonLog makes the event log be where supervisord's log was.
@@ -68,14 +68,14 @@ func (t *translation) daemonLog(file, size, backups string) {
 func (t *translation) daemonEnvironment(value string) {
 	pairs, err := parseEnvironment(value)
 	if err != nil {
-		t.taskd.comment("[supervisord] environment: %s", err)
+		t.taskd.comment("[supervisord] environment=%s: %s", value, err)
 		return
 	}
 	t.env = map[string]string{}
 	for _, pair := range pairs {
 		t.env[pair[0]] = pair[1]
 	}
-	t.defaults.key("env", environmentMap(pairs, func(text string) string { return text }))
+	t.defaults.key("env", environmentMap(pairs))
 }
 
 // server explains what became of the two ways to reach supervisord.

@@ -59,6 +59,9 @@ func (t *translation) settings() {
 			t.server(s)
 		case s.name == "include":
 			t.taskd.comment("[include] files=%s: read, its programs stand below", s.get("files"))
+			for _, pattern := range t.conf.missed {
+				t.taskd.comment("[include] no file matches %s", pattern)
+			}
 		case s.kind == "include":
 			t.dropped(s, "Supervisor does not read what an included file includes")
 		case s.kind == "eventlistener":

@@ -120,6 +120,7 @@ func TestRefuses(t *testing.T) {
 		{"[program:x]\n\n; fine\nnothing\n", "x.conf:4: neither a section nor key=value"},
 		{"[program:x]\n=value\n", "x.conf:2: neither a section nor key=value"},
 		{"[include]\nfiles=[\n", `include: "`},
+		{"[include]\nfiles=%(ENV_TM_TEST_UNSET)s/*.conf\n", "include: TM_TEST_UNSET is not set in the environment"},
 	} {
 		file := filepath.Join(t.TempDir(), "x.conf")
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
@@ -132,6 +133,34 @@ func TestRefuses(t *testing.T) {
 	}
 	if _, err := Import("testdata/missing"); !os.IsNotExist(err) {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// TestInclude holds that variables are replaced in the names of files, and
+// that a name without file is told.
+func TestInclude(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"x.conf":          "[include]\nfiles=%(ENV_TM_TEST_SITE)s/*.conf none%%/*.ini\n",
+		"blue/first.conf": "[program:first]\ncommand=%(here)s/first\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("TM_TEST_SITE", "blue")
+	out, err := Import(filepath.Join(dir, "x.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"cmd: " + dir + "/blue/first\n", "# [include] no file matches " + dir + "/none%/*.ini\n"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
 	}
 }
 
@@ -165,7 +194,8 @@ func TestParseEnvironment(t *testing.T) {
 		{`A="1,2",B='q"x',D="pct%%"`, [][2]string{{"A", "1,2"}, {"B", `q"x`}, {"D", "pct%%"}}},
 		{"A=1 , B=\"x y\"\nC=2,", [][2]string{{"A", "1"}, {"B", "x y"}, {"C", "2"}}},
 		{`A=1,B=2,A=3`, [][2]string{{"B", "2"}, {"A", "3"}}},
-		{`A="\"hi\"",B=`, [][2]string{{"A", `"hi"`}, {"B", ""}}},
+		{`A="\d\\d",B=`, [][2]string{{"A", `\d\\d`}, {"B", ""}}},
+		{`A='it\',B="\",C='"q"'`, [][2]string{{"A", `it\`}, {"B", `\`}, {"C", "q"}}},
 		{"", nil},
 	} {
 		got, err := parseEnvironment(c.text)
@@ -173,7 +203,7 @@ func TestParseEnvironment(t *testing.T) {
 			t.Errorf("%q: %v %s", c.text, err, d)
 		}
 	}
-	for _, wrong := range []string{"A", `A="b`, `="x"`, `A B=c`} {
+	for _, wrong := range []string{"A", `A="b`, `A="say \"hi\""`, `A="b"c`, `A=b"c"`, `="x"`, `A B=c`} {
 		if got, err := parseEnvironment(wrong); err == nil {
 			t.Errorf("%q is taken for %v", wrong, got)
 		}

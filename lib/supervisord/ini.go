@@ -12,6 +12,7 @@ import (
 type config struct {
 	sections []*section // in the order of their first line
 	files    map[string]bool
+	missed   []string // patterns of [include] that match no file
 }
 
 // A section is all that stands under one [name], in all files.
@@ -80,15 +81,20 @@ func readConfig(path string) (*config, error) {
 	if include == nil {
 		return c, nil
 	}
-	for _, pattern := range strings.Fields(include.get("files")) {
-		host, _ := os.Hostname()
-		pattern = strings.ReplaceAll(strings.ReplaceAll(pattern, "%(host_node_name)s", host), "%%", "%")
+	patterns, err := includePatterns(include.get("files"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: include: %w", path, err)
+	}
+	for _, pattern := range patterns {
 		if !filepath.IsAbs(pattern) {
 			pattern = filepath.Join(filepath.Dir(path), pattern)
 		}
 		matches, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, fmt.Errorf("%s: include: %q is no pattern", path, pattern)
+		}
+		if len(matches) == 0 {
+			c.missed = append(c.missed, pattern)
 		}
 		sort.Strings(matches)
 		for _, match := range matches {
@@ -98,6 +104,19 @@ func readConfig(path string) (*config, error) {
 		}
 	}
 	return c, nil
+}
+
+// includePatterns splits the value of files=, with what Supervisor expands
+// there. A variable that is not set would name other files.
+func includePatterns(files string) ([]string, error) {
+	for _, use := range environmentUse.FindAllStringSubmatch(files, -1) {
+		if _, set := os.LookupEnv(use[1]); !set {
+			return nil, fmt.Errorf("%s is not set in the environment", use[1])
+		}
+	}
+	host, _ := os.Hostname()
+	files = strings.ReplaceAll(fromEnvironment(files), "%(host_node_name)s", host)
+	return strings.Fields(strings.ReplaceAll(files, "%%", "%")), nil
 }
 
 func (c *config) read(path string) error {

@@ -61,7 +61,16 @@ func (p *program) stream(name string) string {
 		}
 		return "inherit"
 	}
-	return p.file(name, p.expanded(file))
+	return p.file(name, home(p.expanded(file)))
+}
+
+// home replaces a leading ~, which Supervisor heeds in paths of its own and of
+// logs, and nowhere else.
+func home(path string) string {
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		return "%(ENV_HOME)s" + path[1:]
+	}
+	return path
 }
 
 // automatic is AUTO: a file that Supervisor makes in childlogdir and removes

@@ -21,6 +21,10 @@ type program struct {
 	block
 	section *section
 	group   *section // that it belongs to, nil for none
+
+	variables    [][2]string // of environment=, expanded
+	notVariables error       // why there are none
+	own          map[string]string
 }
 
 // programKeys are the keys of Supervisor 4, in the order of its manual. Those
@@ -67,6 +71,7 @@ func (t *translation) program(s *section, group *section) {
 	if p.block.name != s.title {
 		p.comment("Supervisor's name was %s", s.title)
 	}
+	p.readEnvironment()
 	known := map[string]bool{}
 	for _, k := range programKeys {
 		known[k.name] = true
@@ -125,7 +130,13 @@ func integer(to string) func(*program, string) {
 }
 
 func boolean(to string) func(*program, string) {
-	return func(p *program, value string) { p.key(to, strconv.FormatBool(isTrue(value))) }
+	return func(p *program, value string) {
+		if !isTrue(value) && !isFalse(value) {
+			p.comment("%s=%s: neither true nor false, so this is the default", to, value)
+			return
+		}
+		p.key(to, strconv.FormatBool(isTrue(value)))
+	}
 }
 
 // no is for a key without counterpart; one that is off needs none.
@@ -145,6 +156,14 @@ func isTrue(value string) bool {
 	return false
 }
 
+func isFalse(value string) bool {
+	switch strings.ToLower(value) {
+	case "false", "no", "off", "0":
+		return true
+	}
+	return false
+}
+
 // isOff reports whether a key says no more than its default does.
 func isOff(value string) bool {
 	switch strings.ToLower(value) {
@@ -156,9 +175,7 @@ func isOff(value string) bool {
 
 // number reads a whole number, which may be in the environment.
 func (p *program) number(key, value string) (int, bool) {
-	fixed := environmentUse.ReplaceAllStringFunc(value, func(use string) string {
-		return os.Getenv(environmentUse.FindStringSubmatch(use)[1])
-	})
+	fixed := fromEnvironment(value)
 	n, err := strconv.Atoi(strings.TrimSpace(fixed))
 	switch {
 	case err != nil:
@@ -172,8 +189,16 @@ func (p *program) number(key, value string) (int, bool) {
 
 var environmentUse = regexp.MustCompile(`%\(ENV_([^)]*)\)s`)
 
+// fromEnvironment replaces variables by what they are at this moment.
+func fromEnvironment(text string) string {
+	return environmentUse.ReplaceAllStringFunc(text, func(use string) string {
+		return os.Getenv(environmentUse.FindStringSubmatch(use)[1])
+	})
+}
+
 // expanded replaces what only Supervisor expands: the name of the group, the
-// number of processes, and variables that its own configuration sets.
+// number of processes, a name that had to be changed, and variables that the
+// program's environment= or that of [supervisord] sets.
 func (p *program) expanded(value string) string {
 	group := p.section.title
 	if p.group != nil {
@@ -184,9 +209,15 @@ func (p *program) expanded(value string) string {
 		numprocs = "1"
 	}
 	value = strings.NewReplacer("%(group_name)s", group, "%(numprocs)d", numprocs, "%(numprocs)s", numprocs).Replace(value)
+	if p.block.name != p.section.title {
+		value = strings.ReplaceAll(value, "%(program_name)s", strings.ReplaceAll(p.section.title, "%", "%%"))
+	}
 	return environmentUse.ReplaceAllStringFunc(value, func(use string) string {
-		if set, ok := p.env[environmentUse.FindStringSubmatch(use)[1]]; ok {
-			return set
+		name := environmentUse.FindStringSubmatch(use)[1]
+		for _, set := range []map[string]string{p.own, p.env} {
+			if value, ok := set[name]; ok {
+				return value
+			}
 		}
 		return use
 	})
@@ -245,8 +276,10 @@ func (p *program) autorestart(value string) {
 		p.key("autorestart", "unexpected")
 	case isTrue(value):
 		p.key("autorestart", "always")
-	default:
+	case isFalse(value):
 		p.key("autorestart", "never")
+	default:
+		p.comment("autorestart=%s: no such value, so this is the default", value)
 	}
 }
 
@@ -291,20 +324,31 @@ func (p *program) syslog(value string) {
 	}
 }
 
+// readEnvironment comes before all keys, since in these %(ENV_X)s is a variable
+// of the program. In environment= itself it is not.
+func (p *program) readEnvironment() {
+	p.variables, p.notVariables = parseEnvironment(p.section.get("environment"))
+	own := map[string]string{}
+	for i, pair := range p.variables {
+		p.variables[i][1] = p.expanded(pair[1])
+		own[pair[0]] = p.variables[i][1]
+	}
+	p.own = own
+}
+
 func (p *program) environment(value string) {
-	pairs, err := parseEnvironment(value)
-	if err != nil {
-		p.comment("environment: %s", err)
+	if p.notVariables != nil {
+		p.comment("environment=%s: %s", value, p.notVariables)
 		return
 	}
-	p.key("env", environmentMap(pairs, p.expanded))
+	p.key("env", environmentMap(p.variables))
 }
 
 // environmentMap writes variables as a map on one line.
-func environmentMap(pairs [][2]string, expanded func(string) string) string {
+func environmentMap(pairs [][2]string) string {
 	shown := make([]string, len(pairs))
 	for i, pair := range pairs {
-		shown[i] = scalar(pair[0]) + ": " + scalar(expanded(pair[1]))
+		shown[i] = scalar(pair[0]) + ": " + scalar(pair[1])
 	}
 	return "{" + strings.Join(shown, ", ") + "}"
 }

@@ -48,7 +48,8 @@ func splitWords(text string) (words []string, ok bool) {
 var errEnvironment = errors.New(`not of the form KEY="value",KEY2="value2"`)
 
 // parseEnvironment reads the value of an environment= key: KEY="value" with
-// commas between, over several lines if need be.
+// commas between, over several lines if need be. A backslash is a character like
+// any other there, unlike in a command.
 func parseEnvironment(text string) (pairs [][2]string, err error) {
 	rest := strings.Trim(text, ", \t\n")
 	for rest != "" {
@@ -58,16 +59,26 @@ func parseEnvironment(text string) (pairs [][2]string, err error) {
 			return nil, errEnvironment
 		}
 		end := valueEnd(after)
-		if end < 0 {
+		value, whole := unquoted(strings.TrimSpace(after[:max(end, 0)]))
+		if end < 0 || !whole {
 			return nil, errEnvironment
 		}
-		words, _ := splitWords(after[:end])
 		// Of a name that stands here twice the last value counts.
 		pairs = slices.DeleteFunc(pairs, func(pair [2]string) bool { return pair[0] == name })
-		pairs = append(pairs, [2]string{name, strings.Join(words, " ")})
+		pairs = append(pairs, [2]string{name, value})
 		rest = strings.TrimLeft(after[end:], ", \t\n")
 	}
 	return pairs, nil
+}
+
+// unquoted takes the quotes off a value, all at its ends and of both kinds as
+// Supervisor does; whole is false when there is more than one quoted text.
+func unquoted(value string) (text string, whole bool) {
+	if value == "" || value[0] != '"' && value[0] != '\'' {
+		return value, !strings.ContainsAny(value, `'"`)
+	}
+	rest := value[1:]
+	return strings.Trim(rest, `'"`), strings.IndexByte(rest, value[0]) == len(rest)-1
 }
 
 // valueEnd is where a value ends: at a comma or a newline outside quotes; -1
@@ -76,8 +87,6 @@ func valueEnd(text string) int {
 	var quote byte
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case c == '\\' && quote == '"':
-			i++
 		case quote != 0:
 			if c == quote {
 				quote = 0
