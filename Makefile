@@ -1,4 +1,4 @@
-# taskmaster: make, make run, make test. See INSTALL.
+# taskmaster: make, make run, make test, make install. See INSTALL.
 
 GO      = go
 PREFIX  = /usr/local
@@ -10,21 +10,25 @@ VERSION = 0.1
 PROGRAMS = tmd tmsupervise tmctl tmlog tmmail
 
 LDFLAGS = -s -w -X main.version=$(VERSION)
-BUILD   = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+BUILD   = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+# What the programs are made of. Built once by a user, they are installed by a
+# root who needs no Go.
+SOURCES := Makefile go.mod go.sum $(shell find lib $(PROGRAMS) -name testdata -prune -o \
+	\( -type d -o -name '*.go' ! -name '*_test.go' \) -print)
 
 all: $(PROGRAMS:%=bin/%)
 
-bin/%: FORCE
+bin/%: $(SOURCES)
 	@mkdir -p bin
 	$(BUILD) -o $@ ./$*
-
-FORCE:
 
 # run shows what it can do: it starts tmd on an example and opens the shell.
 run: all bin/webserver
 	@sh examples/run.sh
 
-bin/webserver: FORCE
+bin/webserver: examples/webserver/main.go go.mod
+	@mkdir -p bin
 	$(BUILD) -o $@ ./examples/webserver
 
 # install is safe over a running system: each file comes by rename. A running
@@ -35,6 +39,9 @@ install: all
 
 uninstall:
 	@sh packaging/uninstall.sh $(PLACES)
+
+clean:
+	rm -rf bin dist
 
 # deb and dist make the same bytes of the same sources, into dist/.
 deb: all
@@ -86,4 +93,4 @@ bench: all
 	bin/bench $(BENCHFLAGS)
 
 .PHONY: bench lint fuzz
-.PHONY: all run install uninstall deb dist systemd vet test soak staticcheck manlint FORCE
+.PHONY: all run install uninstall deb dist systemd vet test soak staticcheck manlint clean

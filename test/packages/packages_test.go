@@ -108,7 +108,8 @@ func TestInstall(t *testing.T) {
 	}
 	// A second install over a running system, and no file of the first left
 	// half replaced.
-	live(t, root+"/opt/tm/bin", func() { install("install") })
+	// Root needs no Go for what a user has built.
+	live(t, root+"/opt/tm/bin", func() { run(t, dir, "make", "-s", "install", "GO=false", "DESTDIR="+root, "PREFIX=/opt/tm") })
 	if second := files(t, root); strings.Join(first, "\n") != strings.Join(second, "\n") {
 		t.Errorf("the second install made\n%v of\n%v", second, first)
 	}
@@ -118,8 +119,8 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// TestDeb builds the package twice, and installs, runs and removes it in a
-// root of its own.
+// TestDeb builds the package of the repository and of its tarball, and
+// installs, runs and removes it in a root of its own.
 func TestDeb(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -128,7 +129,9 @@ func TestDeb(t *testing.T) {
 	tmtest.Need(t, "dpkg-deb", "dpkg")
 	dir := tree(t)
 	run(t, dir, "make", "-s")
-	build := func() []byte {
+	tarball := t.TempDir()
+	run(t, dir, "sh", "-c", `git archive HEAD | tar -xf - -C "$0" && cp -R bin "$0"`, tarball)
+	build := func(dir string) []byte {
 		run(t, dir, "sh", "packaging/deb.sh", "0.1") // what make deb runs
 		found, _ := filepath.Glob(dir + "/dist/*.deb")
 		if len(found) != 1 {
@@ -140,8 +143,8 @@ func TestDeb(t *testing.T) {
 		}
 		return text
 	}
-	first := build()
-	if !bytes.Equal(first, build()) {
+	first := build(dir)
+	if !bytes.Equal(first, build(tarball)) {
 		t.Error("make deb made other bytes of the same sources")
 	}
 	root := t.TempDir()
@@ -188,4 +191,9 @@ func TestDist(t *testing.T) {
 		t.Fatalf("the tarball has no Makefile: %v", files(t, unpacked))
 	}
 	run(t, filepath.Dir(found[0]), "make", "-n", "install")
+	again := exec.Command("sh", "packaging/dist.sh", "0.1")
+	again.Dir, again.Env = filepath.Dir(found[0]), append(os.Environ(), "GIT_CEILING_DIRECTORIES="+unpacked)
+	if out, err := again.CombinedOutput(); err == nil {
+		t.Errorf("make dist makes a tarball of no commit: %s", out)
+	}
 }
