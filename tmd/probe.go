@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -66,7 +65,7 @@ func (p *prober) ask(ctx context.Context, why purpose, what *config.Probe, in *c
 			return // nobody wants to know any more
 		}
 		if err != nil {
-			err = fmt.Errorf("%s: %w", asked(why, what), err)
+			err = errors.New(shortened(asked(why, what)) + ": " + shortened(err.Error()))
 		}
 		p.d.do(func() { then(err) })
 	}()
@@ -85,6 +84,19 @@ func asked(why purpose, what *config.Probe) string {
 		return "GET " + what.Target
 	}
 	return what.Cmd[0]
+}
+
+// maxTold bounds what is told of a question and of its answer, which may be
+// as long as a server likes: a helper takes commands of 4096 bytes, in which
+// each byte may stand as %XX.
+const maxTold = 400
+
+func shortened(text string) string {
+	if len(text) <= maxTold {
+		return text
+	}
+	const cut = "..."
+	return text[:maxTold-len(cut)] + cut
 }
 
 func (p *prober) probe(ctx context.Context, what *config.Probe, in *config.Instance) error {

@@ -42,11 +42,12 @@ func newPage(t *testing.T, status int) *page {
 // TestNotReadyInTime: the reason names what was asked and the answer.
 func TestNotReadyInTime(t *testing.T) {
 	t.Parallel()
-	p, port := newPage(t, 503), freePort(t)
+	p, port, babbler := newPage(t, 503), freePort(t), babble(t)
 	h := tmtest.NewHost(t, `
 defaults: {cmd: sleep 1000, autorestart: never}
 programs:
   http: {ready: {http: "`+p.URL+`/health?x=1", timeout: 0.3, interval: 20ms}}
+  babbler: {ready: {http: "http://`+babbler+`/", timeout: 0.3, interval: 20ms}}
   tcp: {ready: {tcp: "127.0.0.1:`+port+`", timeout: 0.3, interval: 20ms}}
   cmd: {ready: {cmd: "sh -c 'exit 7'", timeout: 0.3, interval: 20ms}}
   hung: {ready: {cmd: "sleep 4711", timeout: 0.3, interval: 20ms}}
@@ -56,6 +57,7 @@ programs:
 	d := h.Start()
 	for name, want := range map[string]string{
 		"http":    ": GET " + p.URL + "/health?x=1: 503",
+		"babbler": ": GET http://" + babbler + `/: malformed HTTP response "` + strings.Repeat("x", 372) + "...",
 		"tcp":     ": connect 127.0.0.1:" + port + ": connection refused",
 		"cmd":     ": sh: exit 7",
 		"hung":    ": sleep: timed out",
@@ -67,6 +69,24 @@ programs:
 	}
 	h.AwaitLog(` tcp:0 fatal try=1 reason=not%20ready%20within%200.3%20s:%20connect%20127.0.0.1:` + port + `:%20connection%20refused\n`)
 	d.Stop()
+}
+
+// babble answers each connection with one endless line.
+func babble(t *testing.T) (address string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte(strings.Repeat("x", 20_000) + "\n"))
+			c.Close()
+		}
+	}()
+	return l.Addr().String()
 }
 
 // TestReadyIsRunning: STARTING lasts until the program is ready and no longer,
