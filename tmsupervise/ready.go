@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
 
@@ -174,14 +175,26 @@ func (h *helper) readReady() {
 	n, _ := unix.Read(h.beat.fd, buf[:])
 	if n > 0 && bytes.IndexByte(buf[:n], '\n') >= 0 {
 		h.closeReady()
+		h.sayReady(spec.Notify)
+	}
+}
+
+// sayReady takes the program's word if that is what the spec of today asks for.
+func (h *helper) sayReady(kind string) {
+	if h.spec.Ready.Kind == kind {
 		h.step(ready)
 	}
 }
 
+// datagramsAtOnce is more than a socket keeps (net.unix.max_dgram_qlen), but
+// bounds what is read in one turn of the loop, so that a program that has ever
+// more to say holds up nothing else.
+const datagramsAtOnce = 1024
+
 func (h *helper) readDatagrams() {
 	var buf [4096]byte // systemd's limit as well
 	var oob [64]byte
-	for h.beat.fd >= 0 {
+	for left := datagramsAtOnce; left > 0 && h.beat.fd >= 0; left-- {
 		n, oobn, flags, _, err := unix.Recvmsg(h.beat.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC)
 		if err == unix.EINTR {
 			continue
@@ -198,15 +211,31 @@ func (h *helper) readDatagrams() {
 	}
 }
 
-// mayNotify believes the program's user and our own.
+// mayNotify believes the program's user and our own, and whatever their user
+// the program and its descendants: a server may have given up its rights.
 func (h *helper) mayNotify(messages []unix.SocketControlMessage) bool {
 	for i := range messages {
 		cred, err := unix.ParseUnixCredentials(&messages[i])
 		if err == nil {
-			return int(cred.Uid) == h.programUID() || int(cred.Uid) == unix.Geteuid()
+			uid := int(cred.Uid)
+			return uid == h.programUID() || uid == unix.Geteuid() || h.descends(int(cred.Pid))
 		}
 	}
 	return false
+}
+
+// descends reports whether a process is the program or hangs below it or,
+// orphaned, below us.
+func (h *helper) descends(pid int) bool {
+	self := unix.Getpid()
+	for pid > 1 && pid != self && pid != h.pid {
+		s, err := procfs.ReadStat(pid)
+		if err != nil {
+			return false
+		}
+		pid = s.PPID
+	}
+	return pid > 1
 }
 
 // closeSent closes descriptors that came along. That of BARRIER=1 tells the
@@ -229,12 +258,12 @@ func (h *helper) notified(text string) {
 		key, value, _ := strings.Cut(entry, "=")
 		switch {
 		case key == "READY" && value == "1":
-			h.step(ready)
+			h.sayReady(spec.SdNotify)
 			h.armWatchdog()
 		case key == "WATCHDOG" && value == "1":
 			h.armWatchdog()
 		case key == "WATCHDOG" && value == "trigger":
-			h.silent()
+			h.bite("watchdog: the program gave itself up")
 		case key == "STATUS":
 			h.beat.text = value
 			h.publish()
@@ -253,8 +282,10 @@ func (h *helper) armWatchdog() {
 	}
 }
 
-// silent is the watchdog's bite.
-func (h *helper) silent() {
+// silent is the end of the watchdog's time.
+func (h *helper) silent() { h.bite("watchdog: silent for " + seconds(h.spec.Watchdog)) }
+
+func (h *helper) bite(reason string) {
 	h.beat.due = 0
-	h.makeSick("watchdog: silent for "+seconds(h.spec.Watchdog), "auto", true)
+	h.makeSick(reason, "auto", true)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -127,6 +128,78 @@ func TestSdNotify(t *testing.T) {
 	r.expect(event.Adopted)
 	touch(t, second)
 	eventually(t, "its status after READY", func() bool { return r.status().Detail == "4" })
+}
+
+// What gave up its rights before it says that it is ready is believed: the
+// program itself, and what hangs below it.
+func TestReadyAsAnotherUser(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Fatal("only root can give up its ids; CI runs as root")
+	}
+	for _, cmd := range [][]string{
+		{tamePath, "notify", "become", "65534", "READY=1"},
+		{"/bin/sh", "-c", tamePath + " notify become 65534 READY=1 & sleep 1000"},
+		{"/bin/sh", "-c", "(setsid " + tamePath + " notify become 65534 READY=1 &); sleep 1000"},
+	} {
+		r := newRig(t, cmd...)
+		r.spec.Ready = spec.Ready{Kind: spec.SdNotify}
+		r.begin()
+		r.tell("start")
+		r.expect(event.Running)
+	}
+}
+
+// After a reload the program's word counts only where it is still asked for.
+func TestWordNoLongerAsked(t *testing.T) {
+	t.Parallel()
+	for kind, say := range map[string]func(*rig) error{
+		spec.SdNotify: func(r *rig) error {
+			conn, err := net.Dial("unixgram", "@"+r.status().Notify)
+			if err == nil {
+				defer conn.Close()
+				_, err = conn.Write([]byte("READY=1"))
+			}
+			return err
+		},
+		spec.Notify: func(r *rig) error { return os.WriteFile(string(r.run)+"/ready", []byte("\n"), 0) },
+	} {
+		r := newRig(t, "/bin/sleep", "1000")
+		r.spec.Ready = spec.Ready{Kind: kind, FD: 3}
+		r.begin()
+		r.tell("start")
+		pid := r.expect(event.Starting).Int("pid")
+		heard := func(word string) {
+			r.tell(fmt.Sprintf("pending %d %s", pid, word))
+			eventually(t, word, func() bool { return r.status().Detail == word })
+		}
+		r.spec.Ready = spec.Ready{Kind: spec.Probed, Timeout: time.Hour}
+		r.begun(r.spec)
+		heard("reload")
+		if err := say(r); err != nil {
+			t.Fatal(err)
+		}
+		heard("said")
+		if s := r.status(); s.State != "STARTING" {
+			t.Errorf("by %s it is %s", kind, s.State)
+		}
+		r.tell(fmt.Sprintf("ready %d", pid))
+		r.expect(event.Running)
+	}
+}
+
+// A program that gives itself up is ended as by its watchdog, without one too.
+func TestWatchdogTriggered(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tamePath, "notify", "READY=1", "WATCHDOG=trigger")
+	r.spec.Ready = spec.Ready{Kind: spec.SdNotify}
+	r.begin()
+	r.tell("start")
+	r.expect(event.Running)
+	want := "watchdog: the program gave itself up"
+	if e := r.expect(event.Stopping); e.Get("signal") != "ABRT" || e.Get("reason") != want {
+		t.Error(e.String())
+	}
 }
 
 // A program that is silent for longer than its watchdog allows is ended by

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -50,13 +51,22 @@ func hold(file string) {
 }
 
 // notify sends each argument as a datagram to NOTIFY_SOCKET; "wait" waits for
-// the file that follows, without which the next is not sent.
+// the file that follows, without which the next is not sent, and "become"
+// turns into the user whose number follows.
 func notify(args []string) {
 	for i := 0; i < len(args); i++ {
-		if args[i] == "wait" {
+		switch args[i] {
+		case "wait":
 			i++
 			for _, err := os.Stat(args[i]); err != nil; _, err = os.Stat(args[i]) {
 				time.Sleep(5 * time.Millisecond)
+			}
+			continue
+		case "become":
+			i++
+			uid, _ := strconv.Atoi(args[i])
+			if syscall.Setuid(uid) != nil {
+				os.Exit(7)
 			}
 			continue
 		}
