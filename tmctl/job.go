@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"taskmaster/lib/event"
@@ -29,6 +31,7 @@ func runJob(s *session, c *call) error {
 		j.progress = newProgress(s, c)
 	}
 	err := s.do(j.line, c.words...)
+	j.tellDeaths()
 	j.progress.clear()
 	return err
 }
@@ -99,6 +102,14 @@ func (j *job) result(text string) {
 		words = outcome
 	}
 	j.print(name, escape(words), paint)
+}
+
+// tellDeaths says how those ended of which no more is to come, since the
+// others waited for them in vain.
+func (j *job) tellDeaths() {
+	for _, name := range slices.Sorted(maps.Keys(j.died)) {
+		j.print(name, j.died[name], yellow)
+	}
 }
 
 // onTheWay reports whether another event follows before the goal is reached;
