@@ -76,7 +76,7 @@ func (l *loader) checkAfter(programs []*Program) {
 		first := byName[d.Program]
 		if first == nil {
 			if !l.unread {
-				l.bad(d.at, "no program %s%s", quoted(d.Program), l.didYouMean(d.Program, names))
+				l.bad(d.at, "no program %s%s", quoted(d.Program), l.meant(d.Program, names))
 			}
 			continue
 		}
@@ -88,6 +88,14 @@ func (l *loader) checkAfter(programs []*Program) {
 	for _, name := range names {
 		g.visit(name)
 	}
+}
+
+// meant is a hint at the program that was probably meant.
+func (l *loader) meant(name string, names []string) string {
+	if program, _, ok := strings.Cut(name, ":"); ok && slices.Contains(names, program) {
+		return ", but " + quoted(program) + ", all instances of which are waited for"
+	}
+	return l.didYouMean(name, names)
 }
 
 // progress is how far the search for cycles is with a program.
