@@ -62,6 +62,9 @@ func culprit(s *spec.Spec, path string, errno syscall.Errno) *ending {
 	if isShortage(errno) {
 		return failure("start "+path, errno)
 	}
+	if errno == unix.EBADF && s.Ready.Kind == spec.Notify {
+		return beyondLimit(s.Ready.FD)
+	}
 	if s.Dir != "" {
 		if fail := badDirectory(s.Dir); fail != nil {
 			return fail
@@ -86,6 +89,11 @@ func culprit(s *spec.Spec, path string, errno syscall.Errno) *ending {
 		}
 	}
 	return failure("execute "+path, errno)
+}
+
+// beyondLimit is why a program did not get the descriptor of ready.
+func beyondLimit(fd int) *ending {
+	return refused("open descriptor "+strconv.Itoa(fd)+" for ready", "beyond the limit nofile")
 }
 
 func refused(what, why string) *ending {

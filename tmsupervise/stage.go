@@ -121,6 +121,10 @@ func (h *helper) stageFailure() *ending {
 		return failure("change to directory "+path, errno)
 	case "open":
 		return logFailure(path, errno)
+	case "ready":
+		if errno == unix.EBADF {
+			return beyondLimit(h.spec.Ready.FD)
+		}
 	}
 	fail := failure(strings.TrimSpace("set "+words[0]+" "+path), errno)
 	fail.shortage = false
