@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ type page struct {
 
 // How much a mail says when there is much to say.
 const (
-	mostMembers = 100 // instances named in one mail and group
+	mostMembers = 100 // instances told in a line each in one mail and group
 	mostGroups  = 50  // groups told in one mail
 )
 
@@ -52,22 +53,40 @@ func (n *notifier) compose(now time.Time, groups []*group) page {
 }
 
 // writeMembers tells of each member in trouble all that is known, and who
-// recovered.
+// recovered. Of many it tells the first, and those with output, in full and
+// the others in a line each.
 func (n *notifier) writeMembers(b *strings.Builder, g *group) {
 	told := 0
+	var brief []string
 	for _, word := range g.names() {
 		m := g.Members[word]
 		if m.Trouble == nil && !m.recovered() {
 			continue
 		}
-		if told++; told > mostMembers {
+		if told++; told <= mostDetailed || m.Details != nil {
+			n.writeMember(b, word, m)
 			continue
 		}
-		n.writeMember(b, word, m)
+		brief = append(brief, memberLine(word, m, g.Story))
 	}
-	if told > mostMembers {
-		fmt.Fprintf(b, "and %s more\n\n", count(told-mostMembers, "process", "processes"))
+	if brief == nil {
+		return
 	}
+	b.WriteString("And in short:\n")
+	for _, text := range brief[:min(len(brief), mostMembers)] {
+		fmt.Fprintf(b, "  %s\n", printable(text))
+	}
+	if more := len(brief) - mostMembers; more > 0 {
+		fmt.Fprintf(b, "  and %s more\n", count(more, "process", "processes"))
+	}
+	b.WriteByte('\n')
+}
+
+func memberLine(word string, m *member, s *story) string {
+	if m.Trouble == nil {
+		return shown(word) + " recovered"
+	}
+	return memberSubject(word, m, s)
 }
 
 // row writes one "label   text" line of a member's table.
@@ -131,6 +150,12 @@ func writeTimes(b *strings.Builder, e *event.Event) {
 
 // nextInFull is next for the body: with the time, and what it means.
 func nextInFull(m *member) string {
+	switch e := &m.Trouble.Event; {
+	case e.Kind == event.ReloadFail:
+		return "nothing changed: all runs on by the configuration before"
+	case e.Kind == event.LogFull:
+		return nextOfLog(e)
+	}
 	at := m.Now.Time.Local().Format("15:04:05")
 	switch m.Now.Kind {
 	case event.Running, event.Healthy:
@@ -145,6 +170,22 @@ func nextInFull(m *member) string {
 		return "it was stopped at " + at
 	case event.Exited:
 		return "nothing: it was not started again so far"
+	}
+	return ""
+}
+
+// nextOfLog says what the policy of a log that cannot be written means.
+func nextOfLog(e *event.Event) string {
+	if !stopsWriting(e) {
+		return ""
+	}
+	switch e.Get("policy") {
+	case "block":
+		return "nothing is lost, but programs that write to it may have to wait until it can be written again"
+	case "drop":
+		return "its lines are dropped and counted until it can be written again"
+	case "prune":
+		return "its oldest files are deleted to make room"
 	}
 	return ""
 }
@@ -196,21 +237,54 @@ func (n *notifier) writeCommands(b *strings.Builder, groups []*group) {
 	}
 	g := groups[0]
 	if g.Name == event.Daemon {
-		fmt.Fprintf(b, "  %s reload -n\n  %s log -n 100\n\n", tmctl, tmctl)
-		return
+		writeDaemonCommands(b, tmctl, g.Members[event.Daemon])
+	} else {
+		writeProgramCommands(b, tmctl, g)
 	}
+	fmt.Fprintf(b, "  %s log -n 100\n\n", tmctl)
+}
+
+func writeDaemonCommands(b *strings.Builder, tmctl string, m *member) {
+	if m.Counts[event.LogFull] > 0 && m.Trouble.Get("file") != "" {
+		fmt.Fprintf(b, "  df -h %s\n", shellWords([]string{filepath.Dir(m.Trouble.Get("file"))}))
+	}
+	if m.Counts[event.ReloadFail] > 0 {
+		fmt.Fprintf(b, "  %s reload -n\n", tmctl)
+	}
+}
+
+func writeProgramCommands(b *strings.Builder, tmctl string, g *group) {
 	fmt.Fprintf(b, "  %s status %s\n", tmctl, shellWords([]string{shown(g.Name)}))
 	for i, word := range g.names() {
 		if i == 3 {
 			break
 		}
 		name := shellWords([]string{shown(word)})
-		if g.Members[word].Now.Kind == event.Fatal {
+		m := g.Members[word]
+		if m.Now.Kind == event.Fatal {
 			fmt.Fprintf(b, "  %s start %s\n", tmctl, name)
 		}
-		fmt.Fprintf(b, "  %s tail -n 100 %s stderr\n", tmctl, name)
+		if stream := m.tailed(); stream != "" {
+			fmt.Fprintf(b, "  %s tail -n 100 %s %s\n", tmctl, name, stream)
+		}
 	}
-	fmt.Fprintf(b, "  %s log -n 100\n\n", tmctl)
+}
+
+// tailed is the stream whose file is worth a look, "" when there is none.
+func (m *member) tailed() string {
+	if m.Details == nil {
+		return "stderr" // not known
+	}
+	for _, o := range m.Details.Outputs {
+		switch {
+		case o.File == "":
+		case o.Stream == "output":
+			return "stdout"
+		default:
+			return o.Stream
+		}
+	}
+	return ""
 }
 
 // writeFooter says by which rules the mail came, and what the reader will not

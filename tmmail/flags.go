@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 const synopsis = "tmmail [-c FILE] [-d STATE] [-s HOST:PORT] [-f FROM] [-t TO] [-S SPOOLDIR] [-g WAIT] [-i INTERVAL]" +
@@ -43,10 +44,7 @@ func parseArgs(args []string) (*settings, error) {
 	flags.StringVar(&s.Sendmail, "sendmail", "", "")
 	flags.BoolVar(&s.Test, "test", false, "")
 	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			err = errors.New("")
-		}
-		return nil, usageError{err}
+		return nil, usageError{flagError(err)}
 	}
 	if flags.NArg() > 0 {
 		return nil, usageError{fmt.Errorf("unknown argument %q", flags.Arg(0))}
@@ -60,6 +58,20 @@ func parseArgs(args []string) (*settings, error) {
 		return nil, err
 	}
 	return s, s.finish()
+}
+
+// flagError says what is wrong with a flag in the words of our other programs.
+func flagError(err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return errors.New("")
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		return errors.New("unknown option " + name)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: "); ok {
+		return errors.New("option " + name + " needs a value")
+	}
+	return err
 }
 
 // apply sets the keys that were given as flags.

@@ -62,7 +62,7 @@ func TestNextEndsWithALine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &loop{in: in}
+	l := &loop{in: in, n: &notifier{}}
 	for _, step := range []struct{ write, want string }{{"one\ntwo\nth", "one\ntwo\n"}, {"ree\nf", "three\n"}, {"", "f"}} {
 		if _, err := w.WriteString(step.write); err != nil {
 			t.Fatal(err)

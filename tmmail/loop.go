@@ -16,11 +16,10 @@ import (
 // A loop drives a notifier: it waits for input, signals, the outcome of a
 // delivery and the one deadline, and for nothing else.
 type loop struct {
-	n          *notifier
-	in         *intake
-	outcomes   chan delivery
-	held       bool   // a chunk was taken in, but is not safe in the spool yet
-	unfinished string // the chunk at which an earlier tmmail died; see taking
+	n        *notifier
+	in       *intake
+	outcomes chan delivery
+	held     bool // a chunk was taken in, but is not safe yet
 }
 
 // run works until the input ends or SIGTERM comes, and returns the exit code.
@@ -31,7 +30,7 @@ func run(s *settings, sp spool) int {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	l := &loop{in: in, outcomes: make(chan delivery, 1), unfinished: sp.taking()}
+	l := &loop{in: in, outcomes: make(chan delivery, 1)}
 	l.n = newNotifier(time.Now(), s, sp)
 	l.n.send = func(letter *letter) {
 		go func() {
@@ -104,8 +103,8 @@ func (l *loop) next() (piece []byte, again bool, err error) {
 	if err != nil || len(piece) == 0 || !l.in.pipe {
 		return piece, false, err
 	}
-	length, again := marked(piece, l.unfinished)
-	l.unfinished = ""
+	length, again := marked(piece, l.n.unfinished)
+	l.n.unfinished = ""
 	if !again {
 		length = bytes.LastIndexByte(piece, '\n') + 1
 	}
@@ -116,9 +115,10 @@ func (l *loop) next() (piece []byte, again bool, err error) {
 	return piece, again, nil
 }
 
-// takeIn hands a chunk to the notifier.
+// takeIn hands a chunk to the notifier. One that comes again has its mark in
+// the spool already: a death over the writing of it would lose it.
 func (l *loop) takeIn(piece []byte, again bool) {
-	if l.in.pipe {
+	if l.in.pipe && !again {
 		l.n.spool.beginTaking(markOf(piece))
 	}
 	l.n.takeIn(time.Now(), piece, again)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"taskmaster/lib/die"
+
 	"gopkg.in/yaml.v3"
 )
 
@@ -25,7 +27,7 @@ const maxFile = 1 << 20
 func (s *settings) readMailMap(file string) error {
 	in, err := os.Open(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("unable to open %s: %s", file, die.Reason(err))
 	}
 	defer in.Close()
 	text, err := io.ReadAll(io.LimitReader(in, maxFile+1))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"mime"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func message(s *settings, l *letter, p page) []byte {
 	if err := m.To(l.To...); err != nil {
 		die.Fatal(die.Bug, "addresses "+strings.Join(l.To, ", "), err)
 	}
-	m.Subject(inHeader(p.subject))
+	setSubject(m, inHeader(p.subject))
 	m.SetDateWithValue(l.Made.Round(0).In(time.Local))
 	m.SetMessageIDWithValue(l.ID + "@" + domain(s.Host))
 	// RFC 3834: nobody's vacation program answers this.
@@ -37,6 +38,19 @@ func message(s *settings, l *letter, p page) []byte {
 		die.Fatal(die.Bug, "unable to write a message into memory", err)
 	}
 	return bytes.ReplaceAll(out.Bytes(), []byte("\r\n"), []byte("\n"))
+}
+
+// setSubject leaves the "[host]" before a subject that has to be encoded as it
+// is: go-mail would break the line before the first encoded word, which some
+// readers take for a space in front of the subject.
+func setSubject(m *mail.Msg, text string) {
+	host, rest, found := strings.Cut(text, " ")
+	encoded := mime.QEncoding.Encode("UTF-8", rest)
+	if !found || encoded == rest || mime.QEncoding.Encode("UTF-8", host) != host {
+		m.Subject(text)
+		return
+	}
+	m.SetGenHeaderPreformatted(mail.HeaderSubject, host+"\r\n "+strings.ReplaceAll(encoded, " ", "\r\n "))
 }
 
 // inHeader escapes what a reader would take for an encoded word of RFC 2047,

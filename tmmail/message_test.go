@@ -93,26 +93,54 @@ func parse(t testing.TB, text string) event.Event {
 
 func TestSubjects(t *testing.T) {
 	for text, want := range map[string]string{
-		"web:0 exited pid=1 code=1 expected=no":                      "web:0 exited 1 (not started again)",
-		"web:0 exited pid=1 signal=SEGV core=yes expected=no":        "web:0 was killed by SIGSEGV (core dumped) (not started again)",
-		"web:0 exited pid=1 signal=KILL core=no oom=yes":             "web:0 was killed by SIGKILL (out of memory) (not started again)",
-		"web:0 exited pid=1 code=unknown expected=no":                "web:0 exited with an unknown code (not started again)",
-		"web:0 exited expected=no reason=cannot%20chdir":             "web:0 ended: cannot chdir (not started again)",
-		"web:0 fatal try=4 reason=cannot%20execute%20/x":             "web:0 gave up after 4 tries: cannot execute /x",
-		"tmd reloadfail by=HUP reason=t.yaml:3:4:%20unknown%20key":   "tmd could not reload its configuration: t.yaml:3:4: unknown key",
-		"tmd logfull file=/l policy=block reason=no%20space":         "tmd cannot write the log /l: no space",
-		"tmd logfull file=/l policy=drop dropped=12":                 "tmd dropped 12 lines of the log /l",
-		"Grün:0 unhealthy reason=GET%20/:%20503":                     "Grün:0 is unhealthy: GET /: 503",
-		"backup finished rc=0 took=3s":                               "backup finished rc=0 took=3s",
-		"web:0 fatal reason=" + line.Encode("\x1b[31m\u202ered\xff"): `web:0 gave up: \x1b[31m\u202ered\xff`,
+		"web:0 exited pid=1 code=1 expected=no":                    "web:0 exited 1 (not started again)",
+		"web:0 exited pid=1 signal=SEGV core=yes expected=no":      "web:0 was killed by SIGSEGV (core dumped) (not started again)",
+		"web:0 exited pid=1 signal=KILL core=no oom=yes":           "web:0 was killed by SIGKILL (out of memory) (not started again)",
+		"web:0 exited pid=1 code=unknown expected=no":              "web:0 exited with an unknown code (not started again)",
+		"web:0 exited expected=no reason=cannot%20chdir":           "web:0 ended: cannot chdir (not started again)",
+		"web:0 fatal try=4 reason=cannot%20execute%20/x":           "web:0 gave up after 4 tries: cannot execute /x",
+		"tmd reloadfail by=HUP reason=t.yaml:3:4:%20unknown%20key": "tmd could not reload its configuration: t.yaml:3:4: unknown key",
+		"tmd logfull file=/l policy=block reason=no%20space":       "tmd cannot write the log /l: no space",
+		"tmd logfull file=/l policy=block reason=unable%20to%20compress%20a%20file%20of%20/l:%20gzip:%20exit%201": "tmd has trouble with a log: " +
+			"unable to compress a file of /l: gzip: exit 1",
+		"tmd logfull file=/l policy=drop reason=/l%20was%20removed:%20making%20it%20again": "tmd has trouble with a log: /l was removed: making it again",
+		"tmd logfull file=/l policy=drop dropped=12":                                       "tmd dropped 12 lines of the log /l",
+		"Grün:0 unhealthy reason=GET%20/:%20503":                                           "Grün:0 is unhealthy: GET /: 503",
+		"backup finished rc=0 took=3s":                                                     "backup finished rc=0 took=3s",
+		"web:0 fatal reason=" + line.Encode("\x1b[31m\u202ered\xff"):                       `web:0 gave up: \x1b[31m\u202ered\xff`,
 	} {
 		if got, _ := check(t, compose1(t, parse(t, text))); got != "[host] "+want {
 			t.Errorf("%s\n  subject %q\n  want    %q", text, got, "[host] "+want)
 		}
 	}
+	// Some readers show a space for a line end right behind the colon.
+	if text := compose1(t, parse(t, "web:0 fatal reason=gr"+strings.Repeat("%C3%BC", 90))); !bytes.Contains(text, []byte("\nSubject: [host]\n =?UTF-8?q?web:0_gave")) {
+		t.Errorf("a subject that is encoded:\n%s", text)
+	}
 	long, _ := check(t, compose1(t, parse(t, "web:0 fatal reason="+strings.Repeat("é", 1000))))
 	if utf8.RuneCountInString(long) != mostOfSubject || !strings.HasSuffix(long, "é...") {
 		t.Errorf("a long subject: %q", long)
+	}
+}
+
+// What a tired person would have to look up stands in the mail.
+func TestWhatItMeans(t *testing.T) {
+	for text, want := range map[string][]string{
+		"tmd logfull file=/var/log/a%20b policy=block reason=no%20space": {"next       nothing is lost, but programs that write to it may have to wait", "\n  df -h /var/log\n"},
+		"tmd logfull file=/var/l policy=drop reason=no%20space":          {"next       its lines are dropped and counted until"},
+		"tmd logfull file=/var/l policy=prune reason=no%20space":         {"next       its oldest files are deleted"},
+		"tmd reloadfail reason=t.yaml:1:1:x":                             {"next       nothing changed: all runs on", "\n  tmctl -d /run/x reload -n\n"},
+		"web:0 fatal try=4 reason=x":                                     {"restarts   3", "next       taskmaster gave up"},
+		"web:0 exited pid=1 code=1 expected=no uptime=1.66 left=0":       {"uptime     1.66 s\n"},
+		"web:0 exited pid=1 code=1 expected=no uptime=59.999 left=0":     {"uptime     1 min\n"},
+		"web:0 exited pid=1 code=1 expected=no uptime=20 left=0":         {"uptime     20 s\n"},
+	} {
+		_, body := check(t, compose1(t, parse(t, text)))
+		for _, words := range want {
+			if !strings.Contains(body, words) {
+				t.Errorf("%s: the mail does not say %q:\n%s", text, words, body)
+			}
+		}
 	}
 }
 

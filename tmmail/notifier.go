@@ -30,6 +30,10 @@ type notifier struct {
 	send    func(l *letter) // begins it; settle is called with the result
 	closing bool            // no more input: tell all now, try each once
 
+	// The chunk over which an earlier tmmail died, until it is known whether
+	// the input still holds it; see markOf.
+	unfinished string
+
 	saveAgain time.Time // when to try the spool again; zero: it works
 	saveTries int
 	notEvents int // lines of the input that were no events
@@ -41,6 +45,7 @@ type notifier struct {
 // closed now.
 func newNotifier(now time.Time, s *settings, sp spool) *notifier {
 	n := &notifier{settings: s, spool: sp, starts: map[string]int{}}
+	n.unfinished = sp.taking()
 	n.groups = sp.loadGroups(now)
 	n.queue = sp.loadQueue(now)
 	n.hour = sp.loadHour(now, s.MaxPerHour)
@@ -240,8 +245,9 @@ func (n *notifier) save(now time.Time) {
 	n.saveAgain = now.Add(backoff.Delay(time.Second, time.Minute, n.saveTries))
 }
 
-// safe reports whether all that was taken in is in the spool.
-func (n *notifier) safe() bool { return n.saveAgain.IsZero() }
+// safe reports whether all that was taken in is in the spool, or delivered
+// already: a full disk must not hold up what goes out all the same.
+func (n *notifier) safe() bool { return n.saveAgain.IsZero() || n.empty() }
 
 // empty reports whether nothing waits to be told or delivered.
 func (n *notifier) empty() bool { return len(n.queue) == 0 && len(n.stories()) == 0 }
@@ -267,8 +273,8 @@ func (n *notifier) stories() []*group {
 // event, but no sooner than group_interval after the group's last mail.
 func (n *notifier) due(g *group) time.Time {
 	at := g.Story.Opened.Add(n.GroupWait)
-	if next := g.Mailed.Add(n.GroupInterval); !g.Mailed.IsZero() && next.After(at) {
-		return next
+	if g.resting(at, n.GroupInterval) {
+		return g.Mailed.Add(n.GroupInterval)
 	}
 	return at
 }
@@ -311,20 +317,24 @@ func (n *notifier) wake(now time.Time) {
 }
 
 // mailStories makes letters of the stories that are due, one each. The last
-// letter that the hour allows tells all that is left, and how much that is.
+// letter that the hour allows tells all that is left, and how much that is;
+// also what only waits for group_wait, which would wait for the hour as well.
 func (n *notifier) mailStories(now time.Time) {
-	var due []*group
+	var due, soon []*group
 	for _, g := range n.stories() {
-		if n.closing || !n.due(g).After(now) {
+		switch {
+		case n.closing || !n.due(g).After(now):
 			due = append(due, g)
+		case !g.resting(now, n.GroupInterval):
+			soon = append(soon, g)
 		}
 	}
 	for len(due) > 0 && n.hour.left(now) > 0 {
 		tell := due[:1]
 		if n.hour.left(now) == 1 {
-			tell = due
+			tell = append(due, soon...)
 		}
-		due = due[len(tell):]
+		due = due[min(len(tell), len(due)):]
 		n.hour.take(now)
 		n.mail(now, tell)
 	}
@@ -350,9 +360,11 @@ func (n *notifier) mail(now time.Time, groups []*group) {
 	}
 }
 
-// forget drops the groups of which nothing needs to be remembered.
+// forget drops the groups of which nothing needs to be remembered. One that
+// took in the chunk that may come again is: else it would be told twice.
 func (n *notifier) forget(now time.Time) {
 	maps.DeleteFunc(n.groups, func(_ string, g *group) bool {
-		return !g.unsaved && g.idle(now, n.GroupInterval) && n.spool.remove("group", g.fileName()) == nil
+		held := n.unfinished != "" && g.Taken == n.unfinished
+		return !g.unsaved && !held && g.idle(now, n.GroupInterval) && n.spool.remove("group", g.fileName()) == nil
 	})
 }

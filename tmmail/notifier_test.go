@@ -208,6 +208,20 @@ func TestLimitPerHour(t *testing.T) {
 	}
 }
 
+// What fails a moment after the last mail that the hour allows would be due is
+// told by it, not an hour later.
+func TestLastOfTheHourTellsWhatIsYoung(t *testing.T) {
+	d := newDesk(t, func(s *settings) { s.MaxPerHour = 2 })
+	for i := range 5 {
+		d.hear(fmt.Sprintf("p%d:0 fatal try=4 reason=x", i))
+		d.pass(time.Second)
+	}
+	d.pass(6 * time.Second)
+	d.hear("p0:0 fatal try=4 reason=y") // p0 had its mail
+	d.pass(time.Minute)
+	d.want("p0:0 gave up after 4 tries: x", "news of 4 programs, held back by the limit of 2 mails in an hour: p1, p2, p3, p4")
+}
+
 func TestStoryIsFolded(t *testing.T) {
 	d := newDesk(t, nil)
 	for i := range 20 {
@@ -223,7 +237,7 @@ func TestStoryIsFolded(t *testing.T) {
 	d.pass(10 * time.Second)
 	d.want("web: 200 processes in trouble (200 exited)")
 	body := string(d.sent[0].Text)
-	for _, want := range []string{"1000 events:", "... 950 events more, not listed ...", "and 100 processes more"} {
+	for _, want := range []string{"1000 events:", "... 950 events more, not listed ...", "And in short:\n  web:10 exited 5 times in 0 s, last: exited 1", "and 90 processes more"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the mail does not say %q", want)
 		}
@@ -324,6 +338,44 @@ func TestDeathBetweenStoryAndPipe(t *testing.T) {
 	}
 }
 
+// Nor does a group go that has told and forgotten the chunk meanwhile.
+func TestChunkComesAgainAfterItsMail(t *testing.T) {
+	d := newDesk(t, func(s *settings) { s.GroupWait, s.GroupInterval = 0, 0 })
+	piece := []byte("2026-11-22T15:10:44.002Z tmd reloadfail reason=x\n")
+	d.spool.beginTaking(markOf(piece))
+	d.takeIn(d.now, piece, false)
+	d.restart(time.Minute)
+	d.want("tmd could not reload its configuration: x")
+	d.takeIn(d.now, piece, true)
+	d.unfinished = ""
+	d.pass(time.Minute)
+	d.want("tmd could not reload its configuration: x")
+	if len(d.groups) != 0 {
+		t.Error("the group is kept")
+	}
+}
+
+// Its mark is not written again: a SIGKILL over that would lose it, and all
+// that was taken in would come twice.
+func TestMarkOfWhatComesAgainStays(t *testing.T) {
+	d := newDesk(t, nil)
+	piece := []byte("2026-11-22T15:10:44.002Z " + exited + "\n")
+	d.spool.beginTaking(markOf(piece))
+	written := func() os.FileInfo {
+		info, err := os.Stat(d.spool.path("taking"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	before := written()
+	l := &loop{in: &intake{pipe: true}, n: d.notifier}
+	l.takeIn(piece, true)
+	if after := written(); !after.ModTime().Equal(before.ModTime()) || d.spool.taking() != markOf(piece) {
+		t.Error("the mark was written again")
+	}
+}
+
 // A spool that cannot be written holds up no mail and recovers unaided.
 func TestSpoolRefuses(t *testing.T) {
 	d := newDesk(t, nil)
@@ -337,7 +389,13 @@ func TestSpoolRefuses(t *testing.T) {
 	}
 	d.pass(10 * time.Second)
 	d.want("web:0 exited 1 (not started again)")
+	if !d.safe() {
+		t.Error("a mail that is delivered holds up the input")
+	}
 	d.hear("db:0 fatal try=4")
+	if d.safe() {
+		t.Error("an event is called safe that is not on disk")
+	}
 	if err := os.Remove(tmp); err != nil { // it is made again
 		t.Fatal(err)
 	}

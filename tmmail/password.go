@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"taskmaster/lib/die"
 )
 
 // readPassword returns the first line of a file that only its owner, who is
@@ -14,7 +16,7 @@ import (
 func readPassword(file string) (string, error) {
 	in, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("unable to open %s: %s", file, die.Reason(err))
 	}
 	defer in.Close()
 	info, err := in.Stat()

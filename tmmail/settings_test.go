@@ -104,7 +104,7 @@ func TestArguments(t *testing.T) {
 		want  string
 		usage bool
 	}{
-		{"-x", "not defined: -x", true},
+		{"-x", "unknown option -x", true},
 		{"-t a@b.c more", "unknown argument", true},
 		{"-h", "", true},
 		{"", "nobody to mail to", false},

@@ -209,7 +209,7 @@ func (d *dialogue) transfer(l *letter) ([]verdict, error) {
 			d.tell(address + " accepted")
 			continue
 		}
-		verdicts = append(verdicts, verdict{address, judge(err), at("RCPT TO "+address, err).Error()})
+		verdicts = append(verdicts, verdict{address, judgeRecipient(err), at("RCPT TO "+address, err).Error()})
 		if !isAnswer(err) { // the connection is gone, and with it all that was accepted
 			lost := slices.Concat(accepted, l.To[i+1:])
 			return append(verdicts, all(lost, deferred, at("RCPT TO "+address, err).Error())...), err
@@ -252,13 +252,21 @@ func isAnswer(err error) bool {
 }
 
 // judge tells from the error of a step what becomes of the letter: 5yz is for
-// good, 4yz and all that is no answer is for later. 552 is too many
-// recipients or a full mailbox, and RFC 5321, 4.5.3.1.10, has us take it for
-// 452.
+// good, 4yz and all that is no answer is for later.
 func judge(err error) string {
 	var answer *textproto.Error
-	if errors.As(err, &answer) && answer.Code >= 500 && answer.Code != 552 {
+	if errors.As(err, &answer) && answer.Code >= 500 {
 		return failed
 	}
 	return deferred
+}
+
+// judgeRecipient is judge for RCPT, where 552 is too many recipients or a full
+// mailbox, and RFC 5321, 4.5.3.1.10, has us take it for 452.
+func judgeRecipient(err error) string {
+	var answer *textproto.Error
+	if errors.As(err, &answer) && answer.Code == 552 {
+		return deferred
+	}
+	return judge(err)
 }

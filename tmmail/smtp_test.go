@@ -89,6 +89,7 @@ func TestAnswers(t *testing.T) {
 		{"RCPT TO:<a@", "550 no such user", "a@example.org failed, b@example.org sent"},
 		{"RCPT TO:<a@", "450 greylisted", "a@example.org deferred, b@example.org sent"},
 		{"RCPT TO:<a@", "552 too many", "a@example.org deferred, b@example.org sent"},
+		{".", "552 too large", "a@example.org failed, b@example.org failed"},
 		{"RCPT TO:<b@", drop, "b@example.org deferred, a@example.org deferred"},
 		{"RCPT", "550 nobody", "a@example.org failed, b@example.org failed"},
 		{"DATA", "421 shutting down", "a@example.org deferred, b@example.org deferred"},

@@ -137,6 +137,12 @@ func (g *group) close(now time.Time) {
 	}
 }
 
+// resting reports whether the group's last mail is, at that time, too young
+// for another one.
+func (g *group) resting(at time.Time, interval time.Duration) bool {
+	return !g.Mailed.IsZero() && g.Mailed.Add(interval).After(at)
+}
+
 // longDown is how long a recovery stays news. What is down longer may well
 // have been removed.
 const longDown = 30 * 24 * time.Hour
@@ -155,6 +161,8 @@ func (m *member) note(r *record, restarts int) {
 		m.Exit = r
 	case event.Backoff:
 		restarts = max(restarts, r.Int("try"))
+	case event.Fatal: // the first try was no restart
+		restarts = max(restarts, r.Int("try")-1)
 	}
 	m.Restarts = max(m.Restarts, restarts)
 }

@@ -123,8 +123,11 @@ func memberSubject(word string, m *member, s *story) string {
 		took := m.Now.Time.Sub(s.First[0].Time)
 		text = fmt.Sprintf("%s exited %d times in %s, last: %s", shown(word), exits, span(max(took, 0)), phrase(&m.Trouble.Event))
 	}
-	if !isDown(m.Trouble.Kind) {
+	switch {
+	case !isDown(m.Trouble.Kind):
 		return text + also(m)
+	case m.Now.Kind == event.Fatal && m.Now.Int("try") > 1:
+		return text // it says how many tries there were
 	}
 	var after []string
 	if try := m.Now.Int("try"); try > 0 && m.Now.Kind == event.Backoff {

@@ -44,9 +44,19 @@ func phrase(e *event.Event) string {
 		if dropped := e.Get("dropped"); dropped != "" {
 			return fmt.Sprintf("dropped %s lines of the log %s", dropped, e.Get("file"))
 		}
+		if !stopsWriting(e) {
+			return "has trouble with a log: " + e.Get("reason")
+		}
 		return with("cannot write the log "+e.Get("file"), ": ", e.Get("reason"))
 	}
 	return with(e.Kind, " ", allPairs(e))
+}
+
+// stopsWriting reports whether a logfull event says why a log cannot be
+// written. Else its reason is a sentence of tmlog's that names the file.
+func stopsWriting(e *event.Event) bool {
+	reason := e.Get("reason")
+	return e.Get("dropped") == "" && !strings.HasPrefix(reason, "unable to ") && !strings.HasSuffix(reason, ": making it again")
 }
 
 func exitPhrase(e *event.Event) string {
@@ -177,8 +187,9 @@ func seconds(text string) string {
 
 // span writes a duration with its three largest units at most.
 func span(d time.Duration) string {
-	if d < time.Minute {
-		return strconv.FormatFloat(d.Round(10*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
+	if d = d.Round(10 * time.Millisecond); d < time.Minute {
+		text := strconv.FormatFloat(d.Seconds(), 'f', 2, 64)
+		return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + " s"
 	}
 	d = d.Round(time.Second)
 	var parts []string
