@@ -212,7 +212,7 @@ func TestNoClearTextWhenTLSIsRequired(t *testing.T) {
 func TestStorm(t *testing.T) {
 	t.Parallel()
 	e := startExim(t, false)
-	m := start(t, e, "-t", "ops@example.org", "-s", e.Plain, "-g", "1", "-m", "5")
+	m := start(t, e, "-t", "ops@example.org", "-s", e.Plain, "-g", "4", "-m", "5")
 	for i := range 1000 {
 		m.say("p%d:%d exited pid=%d code=3 expected=no uptime=2 left=0", i%20, i/20%5, 1000+i)
 	}
