@@ -130,17 +130,15 @@ func TestSdNotify(t *testing.T) {
 	eventually(t, "its status after READY", func() bool { return r.status().Detail == "4" })
 }
 
-// A descriptor that the program may not have is named as what is wrong.
+// A descriptor beyond the limit that the helper was given is named as what is
+// wrong, with an exec stage and without.
 func TestNotifyBeyondLimit(t *testing.T) {
 	t.Parallel()
 	for _, staged := range []bool{false, true} {
 		r := newRig(t, "/bin/true")
+		r.path = script(t, "#!/bin/sh\nulimit -n 50\nexec "+helperPath+` "$@"`)
 		r.spec.Ready = spec.Ready{Kind: spec.Notify, FD: 100}
-		if staged {
-			r.spec.Limits = []spec.Limit{{Name: "nofile", Value: 50}}
-		} else {
-			r.path = script(t, "#!/bin/sh\nulimit -n 50\nexec "+helperPath+` "$@"`)
-		}
+		r.spec.NoNewPrivs = staged
 		r.failsWith("cannot open descriptor 100 for ready: beyond the limit nofile")
 	}
 }
