@@ -89,6 +89,16 @@ func (s *scope) expandWord(v value) string {
 	return text
 }
 
+// expandPath is expandWord for what is a path or begins with one. Only a shell
+// takes a ~ there for a home.
+func (s *scope) expandPath(v value) string {
+	text := s.expandWord(v)
+	if strings.HasPrefix(text, "~/") {
+		s.warnAt(v, v.node, v.key+": no shell reads this: ~ is a directory of that name; for the home write %(ENV_HOME)s")
+	}
+	return text
+}
+
 // format returns what one use of a variable stands for.
 func (s *scope) format(v value, e expansion) (text string, ok bool) {
 	text, ok = s.variable(v, e.name)

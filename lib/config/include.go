@@ -15,7 +15,7 @@ var globMeta = regexp.MustCompile(`[*?[\\]`)
 // no leading point. A name without match is a mistake, a glob only a warning,
 // since conf.d may be empty.
 func (l *loader) included(item value) []value {
-	pattern := (&scope{loader: l}).expandWord(item)
+	pattern := (&scope{loader: l}).expandPath(item)
 	if pattern == "" {
 		return nil
 	}

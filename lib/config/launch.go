@@ -28,7 +28,7 @@ func (s *scope) words(v value) []string {
 			words = append(words, s.expandText(item))
 		}
 	} else {
-		words = s.splitLine(v, s.expandWord(v))
+		words = s.splitLine(v, s.expandPath(v))
 	}
 	if len(s.mistakes) > before {
 		return nil
@@ -109,7 +109,7 @@ func (b *builder) readWorkingDir(v value) string {
 	if v.isNull() {
 		return inherited
 	}
-	path := b.expandWord(v)
+	path := b.expandPath(v)
 	b.in.WorkingDir = b.absolute(path)
 	return showPath(path)
 }

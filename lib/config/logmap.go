@@ -25,7 +25,7 @@ func (s *scope) logMap(v value, defaults Log) (written string, log *Log) {
 	*log = defaults
 	fields := s.fields(v, logFields...)
 	if file, ok := fields["file"]; ok {
-		if path := s.expandWord(file); path != "" {
+		if path := s.expandPath(file); path != "" {
 			log.File, written = s.absolute(path), showPath(path)
 		}
 	} else if v.isMap() {

@@ -65,9 +65,9 @@ func (s *scope) mailField(m *Mail, name string, v value) {
 	case "user":
 		m.User = s.word(v)
 	case "password_file":
-		m.PasswordFile = s.expandWord(v)
+		m.PasswordFile = s.expandPath(v)
 	case "spool":
-		m.Spool = s.expandWord(v)
+		m.Spool = s.expandPath(v)
 	case "events":
 		m.Events = nil
 		for _, item := range s.list(v) {

@@ -36,7 +36,7 @@ func (b *builder) output(v value) (string, Output) {
 		}
 		return braced("file: " + written), Output{Kind: "log", Path: log.File, Log: log}
 	}
-	text := b.expandWord(v)
+	text := b.expandPath(v)
 	if slices.Contains(outputWords, text) {
 		return text, Output{Kind: text}
 	}

@@ -236,20 +236,23 @@ func (b *builder) checkTogether() {
 	}
 }
 
-// supervisorKeys are Supervisor's names for what has another one here.
-var supervisorKeys = map[string]string{
+// foreignKeys are the names of Supervisor, and of others that people come from,
+// for what has another one here.
+var foreignKeys = map[string]string{
 	"command": "cmd", "directory": "workingdir", "environment": "env", "startsecs": "starttime",
 	"stopwaitsecs": "stoptime", "stdout_logfile": "stdout", "stderr_logfile": "stderr",
 	"redirect_stderr": "stderr: stdout", "stopasgroup": "stopgroup", "killasgroup": "stopgroup",
+	// Compose has these.
+	"restart": "autorestart", "depends_on": "after", "healthcheck": "check", "replicas": "numprocs",
 }
 
 // programHint says what to do about an unknown key of a program.
 func (l *loader) programHint(name string) string {
 	switch {
-	case supervisorKeys[name] != "":
-		return ", did you mean " + quoted(supervisorKeys[name]) + "?"
+	case foreignKeys[name] != "":
+		return ", did you mean " + quoted(foreignKeys[name]) + "?"
 	case slices.Contains(logFields, name):
-		return ": it belongs into a log map, stdout: {file: PATH, " + name + ": ...}"
+		return ": it belongs in a log map, stdout: {file: PATH, " + name + ": ...}"
 	case slices.Contains(settingsFields, name):
 		return ": it belongs under taskmaster:"
 	}

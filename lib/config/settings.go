@@ -46,11 +46,11 @@ func (s *scope) setting(set *fileSettings, name string, v value) {
 	case "listen":
 		set.Listen = s.listen(v)
 	case "state":
-		set.State = s.expandWord(v)
+		set.State = s.expandPath(v)
 	case "secret":
-		set.Secret = s.expandWord(v)
+		set.Secret = s.expandPath(v)
 	case "readonly_secret":
-		set.ReadonlySecret = s.expandWord(v)
+		set.ReadonlySecret = s.expandPath(v)
 	case "auth":
 		set.Auth = s.choice(v, "secret", "none")
 	case "log":
@@ -173,7 +173,7 @@ func (s *scope) eventLog(v value) *Log {
 		if log.OnFull != "drop" {
 			s.bad(v, "onfull: the event log must never hold up tmd: it is always drop")
 		}
-	} else if path := s.expandWord(v); path != "" {
+	} else if path := s.expandPath(v); path != "" {
 		log.File = s.absolute(path)
 	}
 	if log.File != "" {
