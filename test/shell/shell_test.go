@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"taskmaster/lib/procfs"
 	"taskmaster/test/terminal"
 	"taskmaster/test/tmtest"
 )
@@ -156,4 +157,31 @@ func TestTop(t *testing.T) {
 	term.Expect("\x1b[?1049l", prompt)
 	term.Press("quit" + terminal.Enter)
 	term.Ends(0)
+}
+
+// TestEndsAreSeen holds that what takes the part of init for orphans leaves a
+// program in a terminal of its own to the test that started it.
+func TestEndsAreSeen(t *testing.T) {
+	t.Parallel()
+	own := exec.Command("true")
+	own.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := own.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tmtest.Until(t, func() bool {
+		s, err := procfs.ReadStat(own.Process.Pid)
+		return err != nil || s.Dead()
+	}, "it has ended")
+	// All are looked at in one go: when this one is gone, ours was seen.
+	orphan, err := exec.Command("sh", "-c", "setsid true >/dev/null & echo $!").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmtest.Until(t, func() bool {
+		_, err := os.Stat("/proc/" + strings.TrimSpace(string(orphan)))
+		return err != nil
+	}, "the orphan is waited for")
+	if err := own.Wait(); err != nil {
+		t.Error(err)
+	}
 }

@@ -3,6 +3,7 @@ package tmtest
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"taskmaster/lib/procfs"
@@ -12,8 +13,8 @@ import (
 
 // adoptOrphans makes the test take the part of init for what killed keepers
 // leave: PID 1 of many a container waits for nobody, and then nobody ever
-// learns how an orphan ended. The test's own children, which have its session,
-// are left to those who started them.
+// learns how an orphan ended. The test's own children, which have its session
+// or were started by os/exec, are left to those who started them.
 func adoptOrphans() {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "unable to become a subreaper:", err)
@@ -27,10 +28,28 @@ func adoptOrphans() {
 	go func() {
 		for range time.Tick(time.Millisecond) {
 			for _, pid := range procfs.Children(os.Getpid()) {
-				if s, err := procfs.ReadStat(pid); err == nil && s.Dead() && s.Session != self.Session {
+				if s, err := procfs.ReadStat(pid); err == nil && s.Dead() && s.Session != self.Session && !startedHere(pid) {
 					unix.Wait4(pid, nil, unix.WNOHANG, nil)
 				}
 			}
 		}
 	}()
+}
+
+// startedHere reports whether os/exec started a child that nobody has waited
+// for: os keeps a pidfd of it until then. A program in a terminal of its own
+// has a session of its own as well.
+func startedHere(pid int) bool {
+	const fdinfo = "/proc/self/fdinfo/"
+	entries, err := os.ReadDir(fdinfo)
+	if err != nil {
+		return false
+	}
+	for _, entry := range entries {
+		text, _ := os.ReadFile(fdinfo + entry.Name())
+		if strings.Contains(string(text), fmt.Sprintf("\nPid:\t%d\n", pid)) {
+			return true
+		}
+	}
+	return false
 }
