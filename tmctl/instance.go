@@ -61,7 +61,8 @@ func (i *instance) program() string {
 }
 
 // instances asks the daemon for the status of targets, all when there are
-// none, in natural order.
+// none, in natural order. All of them are what completion offers while the
+// daemon is too busy to be asked.
 func (s *session) instances(targets []string) ([]instance, error) {
 	var all []instance
 	var wrong error
@@ -80,6 +81,9 @@ func (s *session) instances(targets []string) ([]instance, error) {
 		err = wrong
 	}
 	slices.SortFunc(all, func(a, b instance) int { return natural.Compare(a.name, b.name) })
+	if err == nil && len(targets) == 0 {
+		s.instanceNames = all
+	}
 	return all, err
 }
 

@@ -241,6 +241,10 @@ func TestShellDaemonGone(t *testing.T) {
 	term.Expect("tmctl (not connected)> ")
 	term.Press("status" + terminal.Enter)
 	term.Expect("unable to connect to tmd at "+d.address+": connection refused", "tmctl (not connected)> ")
+	// The names of the table on opening are offered.
+	term.Press("stop web:2" + terminal.Tab)
+	term.Expect("stop web:2 ")
+	term.Press(terminal.CtrlU)
 	again, err := startDaemonAt(d.address, d.secret)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -153,13 +154,22 @@ func (s *session) look() (look, error) {
 	return l, err
 }
 
-// key obeys what was typed; it returns true to quit.
+// topSequences are what the keys send that are more than one byte.
+var topSequences = []string{"\x1b[A", "\x1b[B", "\x1b[5~", "\x1b[6~", "\x1bOA", "\x1bOB"}
+
+// key obeys what was typed; it returns true to quit. A slow line may deliver
+// the bytes of one key in pieces.
 func (v *topView) key(typed string) (quit bool) {
+	typed, v.typed = v.typed+typed, ""
 	for typed != "" {
 		pressed := typed[:1]
-		for _, sequence := range []string{"\x1b[A", "\x1b[B", "\x1b[5~", "\x1b[6~", "\x1bOA", "\x1bOB"} {
-			if strings.HasPrefix(typed, sequence) {
+		for _, sequence := range topSequences {
+			switch {
+			case strings.HasPrefix(typed, sequence):
 				pressed = sequence
+			case strings.HasPrefix(sequence, typed):
+				v.typed = typed
+				return false
 			}
 		}
 		typed = typed[len(pressed):]
@@ -183,7 +193,8 @@ func (v *topView) key(typed string) (quit bool) {
 	return false
 }
 
-// summary is the first line: where, when, how many in which state.
+// summary is the first line: how many in which state, what they use, where,
+// when. A narrow terminal cuts its end, so what is wrong comes first.
 func (v *topView) summary() string {
 	if v.last.err != nil {
 		return "(not connected) " + asFailure(v.last.err).text
@@ -196,11 +207,11 @@ func (v *topView) summary() string {
 		memory += row.bytes
 	}
 	var parts []string
-	for _, state := range states {
+	for _, state := range slices.Backward(states) {
 		if n := counts[strings.ToUpper(state)]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}
 	}
-	return fmt.Sprintf("%s  %s  CPU %.1f%%  MEM %s  %s", v.last.server, v.last.at.Format("15:04:05"),
-		cpu, bytesWords(memory), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s  CPU %.1f%%  MEM %s  %s  %s", strings.Join(parts, ", "),
+		cpu, bytesWords(memory), v.last.server, v.last.at.Format("15:04:05"))
 }

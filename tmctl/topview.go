@@ -24,6 +24,7 @@ type topView struct {
 	order   string               // the key of topOrders
 	offset  int                  // the first row shown
 	page    int                  // the rows that fit
+	typed   string               // the beginning of a key
 	ramp    []rune               // the levels of a sparkline
 }
 

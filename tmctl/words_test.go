@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"taskmaster/lib/proto"
 )
@@ -176,6 +178,41 @@ func TestYAMLValue(t *testing.T) {
 	} {
 		if got := yamlValue(text); got != want {
 			t.Errorf("yamlValue(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestTopSummary holds that 80 columns have room for what is wrong, whatever
+// else there is.
+func TestTopSummary(t *testing.T) {
+	t.Parallel()
+	view := newTopView()
+	l := look{at: time.Unix(1e9, 0), server: "[2001:db8:1234:5678::1]:42424"}
+	for i := range 350 {
+		l.rows = append(l.rows, usageRow{name: fmt.Sprintf("web:%d", i), state: strings.ToUpper(states[i%len(states)])})
+	}
+	view.take(l)
+	if got := fit(view.summary(), 80); !strings.HasPrefix(got, "50 fatal, 50 exited, 50 stopping, 50 backoff, 50 running, 50 starting") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestTopKeys holds that a key is heeded also when its bytes come in pieces.
+func TestTopKeys(t *testing.T) {
+	t.Parallel()
+	for _, typed := range [][]string{{"\x1b[6~"}, {"\x1b", "[6~"}, {"\x1b[", "6", "~"}, {"\x1b", "\x1b[6~"}, {"x\x1b[6", "~"}} {
+		view := newTopView()
+		view.page = 10
+		for _, piece := range typed {
+			if view.key(piece) {
+				t.Errorf("%q quits", typed)
+			}
+		}
+		if view.offset != 10 {
+			t.Errorf("%q: at %d", typed, view.offset)
+		}
+		if view.key("\x1b") || !view.key("q") {
+			t.Errorf("%q: q after escape does not quit", typed)
 		}
 	}
 }
