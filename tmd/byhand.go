@@ -8,6 +8,9 @@ import (
 )
 
 func doStart(d *daemon, r *proto.Request) {
+	if d.refusesStarts(r) {
+		return
+	}
 	d.runJob(r, d.started, func(j *job, list []*instance) map[*instance]string {
 		w := d.toStart(list, func(in *instance) bool { return !in.alive() })
 		j.show(w.needed)
@@ -27,6 +30,9 @@ func doStop(d *daemon, r *proto.Request) {
 }
 
 func doRestart(d *daemon, r *proto.Request) {
+	if d.refusesStarts(r) {
+		return
+	}
 	d.runJob(r, d.started, func(j *job, list []*instance) map[*instance]string {
 		w := d.toStart(list, func(*instance) bool { return true })
 		j.show(w.needed)
@@ -46,6 +52,16 @@ func doRestart(d *daemon, r *proto.Request) {
 		d.startInOrder(down, "user")
 		return w.refused
 	})
+}
+
+// refusesStarts answers a request that would start something while tmd is
+// stopping everything.
+func (d *daemon) refusesStarts(r *proto.Request) bool {
+	stopping := get(d, func() bool { return d.stop != nil })
+	if stopping {
+		r.Err(proto.State, errStopping.Error())
+	}
+	return stopping
 }
 
 // runJob gives orders to the targets of a request and waits until they have

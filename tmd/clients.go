@@ -170,7 +170,7 @@ func (d *daemon) target(word string) ([]*instance, error) {
 	if word == "all" {
 		return d.sorted(func(*instance) bool { return true }), nil
 	}
-	if in := d.instances[word]; in != nil {
+	if in := d.instance(word); in != nil {
 		return []*instance{in}, nil
 	}
 	if p := d.programs[word]; p != nil {

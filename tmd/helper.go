@@ -56,7 +56,7 @@ func (d *daemon) attach() {
 func (d *daemon) addProgram(c *config.Program) []*instance {
 	p := d.programs[c.Name]
 	if p == nil {
-		p = &program{}
+		p = &program{since: time.Now()}
 		d.programs[c.Name] = p
 		d.listed = append(d.listed, p)
 	}
@@ -76,7 +76,7 @@ func (d *daemon) addProgram(c *config.Program) []*instance {
 }
 
 func (d *daemon) newInstance(name, program string) *instance {
-	in := &instance{name: name, program: program, run: d.dir.Run(name), control: -1, jobs: map[*job]bool{}}
+	in := &instance{name: name, program: program, since: time.Now(), run: d.dir.Run(name), control: -1, jobs: map[*job]bool{}}
 	d.instances[name] = in
 	return in
 }
@@ -349,8 +349,12 @@ func (d *daemon) forget(in *instance) {
 	for _, then := range in.removed {
 		then()
 	}
+	why := "removed by a reload"
+	if d.stop != nil {
+		why = errStopping.Error()
+	}
 	for j := range in.jobs {
-		j.lose(in, "removed by a reload")
+		j.lose(in, why)
 	}
 	d.logUnused()
 	d.stopNext(in)

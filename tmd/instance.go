@@ -20,6 +20,7 @@ import (
 type instance struct {
 	name    string
 	program string
+	since   time.Time        // when this tmd first knew of it
 	conf    *config.Instance // nil for one that is only running, and on its way out
 	run     statedir.Run
 	keys    []spec.Key // the configuration that the helper has
@@ -53,6 +54,7 @@ type instance struct {
 // A program is the instances of one key under programs:.
 type program struct {
 	conf      *config.Program
+	since     time.Time // when the file was loaded
 	instances []*instance
 }
 
@@ -138,6 +140,9 @@ func seconds(d time.Duration) string {
 // order sends a command that changes the wish: start, stop, restart, exit or
 // kill. It is numbered, so that it can be sent again to the helper's successor.
 func (d *daemon) order(in *instance, verb, cause string) {
+	if in.gone {
+		return
+	}
 	in.numbered = max(in.numbered, in.status.Seq) + 1
 	in.seq = in.numbered
 	in.unheeded = verb + " seq=" + itoa(in.seq) + " cause=" + cause

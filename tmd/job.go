@@ -53,6 +53,9 @@ func (j *job) show(list []*instance) {
 func (j *job) begin(limit time.Duration) {
 	for in := range j.open {
 		j.look(in)
+		if in.gone {
+			j.lose(in, errStopping.Error())
+		}
 	}
 	j.endIfDone()
 	if limit > 0 && len(j.open) > 0 {
@@ -185,11 +188,11 @@ func (d *daemon) started(in *instance) (done, ok bool, text string) {
 	}
 	switch in.state() {
 	case "RUNNING":
-		return true, true, "running, pid " + itoa(in.status.PID)
+		return true, true, "running (pid " + itoa(in.status.PID) + ")"
 	case "EXITED":
 		return true, in.status.Event.Get("expected") == "yes", in.detail()
 	case "FATAL":
-		return true, false, in.detail()
+		return true, false, strings.TrimSuffix("FATAL: "+in.detail(), ": ")
 	case "STOPPED":
 		return true, false, "stopped by someone else"
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"taskmaster/lib/config"
 	"taskmaster/lib/die"
@@ -247,7 +248,7 @@ func changedKeys(changes []config.Change) string {
 func (d *daemon) enterPrograms(file *config.File) {
 	d.programs, d.listed, d.ranks = map[string]*program{}, nil, map[string]int{}
 	for _, c := range file.Programs {
-		p := &program{conf: c}
+		p := &program{conf: c, since: time.Now()}
 		d.programs[c.Name] = p
 		d.listed = append(d.listed, p)
 		for _, conf := range c.Instances {

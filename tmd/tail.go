@@ -35,16 +35,18 @@ func doTail(d *daemon, r *proto.Request) {
 		which = words[1]
 	}
 	var path string
+	var list []*instance
 	var unknown, nothing error
 	d.ask(func() {
-		var list []*instance
-		if list, unknown = d.targets(words[:1]); unknown == nil {
-			path, nothing = d.outputPath(list, which)
+		if list, unknown = d.targets(words[:1]); unknown == nil && len(list) == 1 {
+			path, nothing = list[0].outputPath(which)
 		}
 	})
 	switch {
 	case unknown != nil:
 		r.Err(proto.NoProg, unknown.Error())
+	case len(list) != 1:
+		r.Err(proto.Bad, "tail: "+words[0]+" is "+count(len(list), "instance")+": name one")
 	case nothing != nil:
 		r.Err(proto.State, nothing.Error())
 	default:
@@ -53,11 +55,10 @@ func doTail(d *daemon, r *proto.Request) {
 }
 
 // outputPath is the file that an instance's output goes to.
-func (d *daemon) outputPath(list []*instance, which string) (string, error) {
-	if len(list) != 1 || list[0].conf == nil {
-		return "", errors.New("tail: name one instance")
+func (in *instance) outputPath(which string) (string, error) {
+	if in.conf == nil {
+		return "", errors.New(in.name + " is being removed")
 	}
-	in := list[0]
 	o := in.conf.Stdout
 	if which == "stderr" && in.conf.Stderr.Kind != "stdout" {
 		o = in.conf.Stderr

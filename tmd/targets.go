@@ -3,6 +3,7 @@ package main
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"taskmaster/lib/natural"
@@ -26,8 +27,41 @@ func (d *daemon) sorted(pick func(*instance) bool) []*instance {
 			list = append(list, in)
 		}
 	}
+	for in := range d.departed {
+		if pick(in) {
+			list = append(list, in)
+		}
+	}
 	slices.SortFunc(list, func(a, b *instance) int { return natural.Compare(a.name, b.name) })
 	return list
+}
+
+// departed yields the instances of the configuration that an orderly end of
+// tmd has ended already. Clients may still ask for them.
+func (d *daemon) departed(yield func(*instance) bool) {
+	if d.stop == nil {
+		return
+	}
+	for _, p := range d.listed {
+		for _, in := range p.instances {
+			if in.gone && !yield(in) {
+				return
+			}
+		}
+	}
+}
+
+// instance is the one of that name, nil when there is none.
+func (d *daemon) instance(name string) *instance {
+	if in := d.instances[name]; in != nil {
+		return in
+	}
+	program, number, _ := strings.Cut(name, ":")
+	n, err := strconv.Atoi(number)
+	if p := d.programs[program]; d.stop != nil && p != nil && err == nil && 0 <= n && n < len(p.instances) && p.instances[n].name == name {
+		return p.instances[n]
+	}
+	return nil
 }
 
 // matchesProgram reports whether a glob names a program, which may have no

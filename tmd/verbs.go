@@ -37,7 +37,7 @@ func (in *instance) statusLine() string {
 		"pid", itoa(in.status.PID), "uptime", event.Seconds(in.uptime()), "restarts", itoa(in.status.Restarts),
 		"detail", in.detail())
 	if e.Time.IsZero() {
-		e.Time = time.Now()
+		e.Time = in.since
 	}
 	return e.String()
 }
@@ -47,7 +47,7 @@ func (d *daemon) emptyPrograms(targets []string) []string {
 	var lines []string
 	for _, p := range d.listed {
 		if p.conf != nil && p.conf.Numprocs == 0 && names(targets, p.conf.Name) {
-			e := event.New(time.Now(), p.conf.Name, "stopped", "pid", "0", "uptime", "0", "restarts", "0", "detail", "numprocs is 0")
+			e := event.New(p.since, p.conf.Name, "stopped", "pid", "0", "uptime", "0", "restarts", "0", "detail", "numprocs is 0")
 			lines = append(lines, e.String())
 		}
 	}
@@ -232,8 +232,10 @@ func doWatch(d *daemon, r *proto.Request) {
 		}
 		s.kinds[kind] = true
 	}
-	r.Accept()
-	d.ask(func() { d.audience[s] = true })
+	d.ask(func() {
+		r.Accept() // does not wait: a request is not begun without room for its first line
+		d.audience[s] = true
+	})
 	<-r.Done()
 	d.ask(func() { delete(d.audience, s) })
 	r.OK("")

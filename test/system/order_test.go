@@ -99,6 +99,21 @@ programs:
 			if h.Status("deaf:0").State != "STOPPING" || h.Status("web:0").PID != 0 {
 				t.Errorf("deaf is %s, web has pid %d", h.Status("deaf:0").State, h.Status("web:0").PID)
 			}
+			// What is down already is still known, and stays down.
+			tmtest.Until(t, func() bool { return !slices.Contains(readDir(t, h.Dir+"/state/run"), "web:0") }, "web has gone")
+			for _, target := range []string{"web:0", "web", "w*", "all"} {
+				if out := h.Ctl("status", "-p", target); out.Code != 3 || !strings.Contains(out.Stdout, "web:0\tSTOPPED\t-\t-\t0\t-\n") {
+					t.Errorf("status %s: exit %d\n%s%s", target, out.Code, out.Stdout, out.Stderr)
+				}
+			}
+			for command, want := range map[string]int{"start": 1, "restart": 1, "stop": 0, "pid": 1} {
+				if out := h.Ctl(command, "web:0"); out.Code != want {
+					t.Errorf("%s: exit %d, want %d\n%s%s", command, out.Code, want, out.Stdout, out.Stderr)
+				}
+			}
+			if out := h.Ctl("wait", "web:0", "running"); out.Code != 1 {
+				t.Errorf("wait: exit %d\n%s%s", out.Code, out.Stdout, out.Stderr)
+			}
 			d.Signal(sig)
 			if code := d.Wait(); code != 0 {
 				t.Errorf("exit %d", code)
