@@ -178,7 +178,7 @@ func (j *job) wait() {
 }
 
 // started is the end of a start: RUNNING, or an end as expected; or what it
-// waits for will not come.
+// waits for will not come. Where it failed, the client first hears of each try.
 func (d *daemon) started(in *instance) (done, ok bool, text string) {
 	if in.heldBy != "" {
 		return d.stuck(in, map[*instance]bool{}), false, in.heldBy
@@ -190,9 +190,9 @@ func (d *daemon) started(in *instance) (done, ok bool, text string) {
 	case "RUNNING":
 		return true, true, "running (pid " + itoa(in.status.PID) + ")"
 	case "EXITED":
-		return true, in.status.Event.Get("expected") == "yes", in.detail()
+		return in.toldAll(), in.status.Event.Get("expected") == "yes", in.detail()
 	case "FATAL":
-		return true, false, strings.TrimSuffix("FATAL: "+in.detail(), ": ")
+		return in.toldAll(), false, strings.TrimSuffix("FATAL: "+in.detail(), ": ")
 	case "STOPPED":
 		return true, false, "stopped by someone else"
 	}
