@@ -43,10 +43,15 @@ type instanceNames []instance
 
 // refresh asks the daemon, on a connection of its own since a late answer
 // would get mixed up with the next, and keeps the last list if it does not
-// answer in time.
+// answer in time. The completion of another shell has no last list, so there
+// the daemon may take as long as for any command.
 func (s *session) refresh() instanceNames {
-	deadline := time.Now().Add(completionWait)
-	client, err := s.daemon.dial(completionWait, 0)
+	wait := completionWait
+	if !s.interactive {
+		wait = dialTimeout
+	}
+	deadline := time.Now().Add(wait)
+	client, err := s.daemon.dial(wait, 0)
 	if err != nil {
 		return s.instanceNames
 	}
