@@ -119,8 +119,12 @@ func onTheWay(kind string) bool {
 }
 
 func (j *job) print(name, text string, paint color) {
+	between := ": "
+	if strings.HasPrefix(text, "still not gone") {
+		between = " " // one sentence, which scripts look for
+	}
 	j.progress.clear()
-	fmt.Fprintf(j.session.out, "%s: %s\n", escape(name), j.session.paint(paint, text))
+	fmt.Fprintf(j.session.out, "%s%s%s\n", escape(name), between, j.session.paint(paint, text))
 	j.progress.draw()
 	j.session.out.flush()
 }

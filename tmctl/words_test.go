@@ -110,6 +110,13 @@ func TestJobLines(t *testing.T) {
 			[]string{"*web:0 exited pid=7 code=3 expected=no uptime=0.1 left=0", "=web:0 fail exit%203,%20gave%20up"},
 			[]string{"web:0: exit 3, gave up"},
 		},
+		"does not go": {
+			[]string{
+				"*web:0 stopping pid=7 signal=TERM", "*web:0 killed pid=7",
+				"=web:0 fail still%20not%20gone%20(state%20D):%20pid%207",
+			},
+			[]string{"web:0: still there, sent SIGKILL", "web:0 still not gone (state D): pid 7"},
+		},
 		"restarts": {
 			[]string{
 				"*web:0 stopping pid=7 signal=TERM", "*web:0 killed pid=7", "*web:0 stopped",
