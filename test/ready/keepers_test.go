@@ -49,6 +49,7 @@ programs:
 		t.Errorf("never:0, which nobody started, is %s", s)
 	}
 	for _, name := range []string{"db:0", "web:0", "app:0"} {
+		h.AwaitLog(" " + name + " running ") // which is behind the status
 		if n := times(h, " "+name+" starting pid=[1-9]"); n != 1 {
 			t.Errorf("%s was started %d times", name, n)
 		}
