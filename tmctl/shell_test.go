@@ -307,6 +307,9 @@ func TestProgress(t *testing.T) {
 func TestTop(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t)
+	dumb := open(t, append(home(t, d), "TERM=dumb"), "top")
+	dumb.Expect(`top: the terminal cannot move its cursor, TERM is "dumb"`)
+	dumb.Ends(100)
 	for i := range 40 {
 		d.instances = append(d.instances, &kept{name: "many:" + strings.Repeat("9", i/10) + string(rune('0'+i%10)), state: "stopped"})
 	}

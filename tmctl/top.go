@@ -33,8 +33,11 @@ const (
 const topPatience = 3 * time.Second
 
 func runTop(s *session, c *call) error {
-	if !s.screen.moves() || !isTerminal(os.Stdin) {
+	switch {
+	case s.screen == nil || !isTerminal(os.Stdin):
 		return failed(die.Usage, "top: standard input and output must be a terminal")
+	case !s.screen.moves():
+		return failed(die.Usage, "top: the terminal cannot move its cursor, TERM is %q", os.Getenv("TERM"))
 	}
 	first, err := s.look() // what is wrong now is told as for any command
 	if err != nil {
