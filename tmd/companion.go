@@ -33,6 +33,7 @@ type companion struct {
 	trouble    int // times in a row that it died within a second
 	again      *alarm
 	leaving    bool   // SIGTERM was sent
+	anew       bool   // this reader was started to end, see endAnew
 	stopped    func() // not nil: it is to end for good, and then this is called
 }
 
@@ -170,7 +171,9 @@ func (c *companion) retry(err error) {
 func (c *companion) ended() {
 	c.pid = 0
 	if c.stopped != nil {
-		c.close()
+		if !c.endAnew() {
+			c.close()
+		}
 		return
 	}
 	if c.leaving || time.Since(c.since) >= time.Second {
@@ -182,6 +185,28 @@ func (c *companion) ended() {
 		return
 	}
 	c.start()
+}
+
+// deafFor is how long after its start a reader may not hear SIGTERM yet, and
+// dies of it like any program.
+const deafFor = time.Second
+
+// endAnew has what a reader left in the FIFO, by dying rather than ending, read
+// by another one, which is given the time to hear. It says whether there is
+// anything; what that one leaves as well, on a full disk, nobody could write.
+func (c *companion) endAnew() bool {
+	left, err := unix.IoctlGetInt(c.fd, unix.TIOCINQ)
+	if err != nil || left == 0 || c.anew {
+		return false
+	}
+	c.start()
+	if c.pid == 0 {
+		c.d.cancel(c.again)
+		return false
+	}
+	c.anew = true
+	c.again = c.d.after(deafFor, c.end)
+	return true
 }
 
 // end asks the reader to finish what the FIFO holds and go; with stopped set
@@ -205,7 +230,7 @@ func (c *companion) signal(sig unix.Signal) {
 // finish ends it for good.
 func (c *companion) finish(then func()) {
 	c.d.cancel(c.again)
-	c.again = nil
+	c.again, c.anew = nil, false
 	c.stopped = then
 	c.end()
 }

@@ -2,11 +2,13 @@ package faults
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"taskmaster/test/faults/record"
+	"taskmaster/test/tmtest"
 
 	"golang.org/x/sys/unix"
 )
@@ -107,6 +109,28 @@ func (r *rig) inPipe(file string) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n == 0
+}
+
+// TestLoggerEndsBeforeItHears: a tmlog that is told to end before it can hear
+// SIGTERM dies of it. What it had not read yet is read by another.
+func TestLoggerEndsBeforeItHears(t *testing.T) {
+	r := newRig(t, `
+programs:
+  say: {cmd: [sh, -c, "echo last words"], autorestart: never, starttime: 0, stdout: {file: HERE/say.log}}
+`)
+	r.install("tmd", "tmsupervise", "tmmail")
+	r.replace("tmlog", []byte(`#!/bin/sh
+case "$*" in *say.log) if mkdir "`+r.Dir+`/deaf"; then exec sleep 1000; fi ;; esac
+exec "`+tmtest.Bin("tmlog")+`" "$@"
+`))
+	d := r.Launch(exec.Command(r.Dir+"/bin/tmd", "-c", r.Config, "-d", r.State))
+	d.AwaitUp()
+	r.Await("EXITED", "say:0")
+	r.until(func() bool { _, err := os.Stat(r.Dir + "/deaf"); return err == nil }, "the first tmlog is there")
+	d.Stop()
+	if got := r.Read("say.log"); got != "last words\n" {
+		t.Errorf("say.log holds %q", got)
+	}
 }
 
 // TestKillMail: tmmail is replaced; an event that it had taken is mailed by
