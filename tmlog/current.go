@@ -43,11 +43,13 @@ type current struct {
 	midLine bool // its last byte is not a newline
 	born    time.Time
 	file    ownership // what a successor gets as well
-	dir     ownership
+	dir     directory
 }
 
 // newCurrent names the file; use opens it.
-func newCurrent(path string) *current { return &current{path: path, fd: -1} }
+func newCurrent(path string) *current {
+	return &current{path: path, fd: -1, dir: directory{held: -1}}
+}
 
 // use makes the file ready to be written to: opens it, makes it when it is
 // missing, its directories too, and finds its end. fresh says that it was not
@@ -117,7 +119,7 @@ func (c *current) open() error {
 	c.fd, c.inode, c.size = fd, st.Ino, st.Size
 	c.born = birth(fd, &st)
 	c.readLast()
-	c.rememberDir()
+	c.dir.hold(parent(c.path))
 	return nil
 }
 

@@ -301,10 +301,10 @@ func TestDirectoryRemoved(t *testing.T) {
 	base := openDir(t)
 	r := newRigIn(t, filepath.Join(base, "a", "b"))
 	os.MkdirAll(r.dir, 0o755)
-	unix.Chmod(r.dir, 0o2750)
 	p := r.start()
 	r.write("one\n")
 	r.current("one\n")
+	unix.Chmod(r.dir, 0o2750)
 	r.start().code() // a second one does not disturb the first
 	r.write("two\n")
 	r.current("one\ntwo\n")

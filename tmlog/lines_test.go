@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"taskmaster/lib/die"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -409,4 +411,16 @@ func kilobytes(text []byte, key string) int {
 	}
 	n, _ := strconv.Atoi(string(match[1]))
 	return n
+}
+
+// A directory as standard input can never be read.
+func TestInputIsADirectory(t *testing.T) {
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if _, err := openSource(int(dir.Fd())); err != unix.EISDIR || codeOf(err) != die.Usage {
+		t.Errorf("%v", err)
+	}
 }

@@ -57,6 +57,9 @@ func parseOptions(args []string) (options, error) {
 			break
 		}
 		if strings.IndexByte("tsnaSpxizf", letter) < 0 {
+			if letter == '-' {
+				return opt, errors.New("unknown option --" + value)
+			}
 			return opt, errors.New("unknown option -" + string(letter))
 		}
 		if value == "" {

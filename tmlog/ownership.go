@@ -30,10 +30,28 @@ func (o *ownership) apply(fd int) {
 
 func parent(path string) string { return filepath.Dir(path) }
 
+// A directory is that of the log file. It is held open, since it then tells
+// its mode and owner also after somebody removed it.
+type directory struct {
+	held int // an O_PATH descriptor, -1 before the first file was opened
+}
+
+// hold takes the directory as it is now for the one to be made again.
+func (d *directory) hold(dir string) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	if d.held >= 0 {
+		unix.Close(d.held)
+	}
+	d.held = fd
+}
+
 // makeDir makes a missing directory and those above it, 0755 & ~umask, or as
 // the directory was before somebody removed it. What is there already, or is
 // put there in between, gets no other owner.
-func (o *ownership) makeDir(dir string) error {
+func (d *directory) makeDir(dir string) error {
 	made, err := makeDirs(dir)
 	if err != nil || !made {
 		return err
@@ -42,7 +60,12 @@ func (o *ownership) makeDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	o.apply(fd)
+	var before ownership
+	var st unix.Stat_t
+	if unix.Fstat(d.held, &st) == nil {
+		before.remember(&st)
+	}
+	before.apply(fd)
 	return unix.Close(fd)
 }
 
@@ -68,11 +91,4 @@ func mkdir(dir string) error {
 	}
 	defer unix.Close(above)
 	return unix.Mkdirat(above, filepath.Base(dir), 0o755)
-}
-
-func (c *current) rememberDir() {
-	var st unix.Stat_t
-	if unix.Stat(parent(c.path), &st) == nil {
-		c.dir.remember(&st)
-	}
 }

@@ -41,8 +41,11 @@ func openSource(fd int) (source, error) {
 	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_ACCMODE == unix.O_WRONLY {
 		return nil, unix.EBADF
 	}
-	if st.Mode&unix.S_IFMT == unix.S_IFIFO {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFIFO:
 		return newPipe(fd)
+	case unix.S_IFDIR:
+		return nil, unix.EISDIR
 	}
 	return &stream{fd: fd, regular: st.Mode&unix.S_IFMT == unix.S_IFREG}, nil
 }
