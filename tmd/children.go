@@ -178,7 +178,10 @@ func runToEnd(argv ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := readAll(r)
+	out, err := readAnswer(r)
+	if err != nil {
+		unix.Kill(pid, unix.SIGKILL)
+	}
 	var status unix.WaitStatus
 	for {
 		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
@@ -196,8 +199,8 @@ func (d *daemon) runBeside(argv ...string) ([]byte, error) {
 	}
 	defer r.Close()
 	ended := make(chan unix.WaitStatus, 1)
+	pid := 0
 	d.ask(func() {
-		var pid int
 		if pid, err = forkInto(argv, int(w.Fd())); err == nil {
 			d.children.ours[pid] = func(status unix.WaitStatus) { ended <- status }
 		}
@@ -206,28 +209,33 @@ func (d *daemon) runBeside(argv ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := readAll(r)
+	out, err := readAnswer(r)
+	if err != nil {
+		d.ask(func() {
+			if d.children.ours[pid] != nil { // not waited for: the pid is still its
+				unix.Kill(pid, unix.SIGKILL)
+			}
+		})
+	}
 	return out, exitError(<-ended)
 }
 
 // helpTime bounds getent(1) and id(1), which may ask a network.
-const helpTime = 10 * time.Second
+var helpTime = 10 * time.Second
 
-func readAll(r *os.File) []byte {
+// readAnswer reads what such a command says until it ends, and fails when it
+// takes too long.
+func readAnswer(r *os.File) ([]byte, error) {
 	r.SetReadDeadline(time.Now().Add(helpTime))
-	return readToEnd(r)
-}
-
-func readToEnd(r *os.File) []byte {
 	var out bytes.Buffer
-	out.ReadFrom(r)
-	return out.Bytes()
+	_, err := out.ReadFrom(r)
+	return out.Bytes(), err
 }
 
 func forkInto(argv []string, stdout int) (int, error) {
 	path := argv[0]
 	if !strings.Contains(path, "/") {
-		path = lookUp(path, []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"})
+		path = lookUp(path, []string{"PATH=" + os.Getenv("PATH") + ":/usr/bin:/bin:/usr/sbin:/sbin"})
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"slices"
@@ -35,8 +36,9 @@ func (d *daemon) runOwn(ctx context.Context, argv []string) ([]byte, error) {
 			}
 		})
 	}()
-	out := readToEnd(r)
-	return out, exitError(<-ended)
+	var out bytes.Buffer
+	out.ReadFrom(r)
+	return out.Bytes(), exitError(<-ended)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -241,3 +241,45 @@ programs:
 	}
 	d.Stop()
 }
+
+// A user or group that is not in /etc/passwd or /etc/group is asked of the
+// getent(1) and id(1) of tmd's PATH.
+func TestUserOfADirectory(t *testing.T) {
+	t.Parallel()
+	h := tmtest.NewHost(t, `
+defaults: {cmd: sleep 1000, starttime: 0}
+programs:
+  user: {user: ldapuser}
+  group: {group: ldapgroup}
+`)
+	commands := filepath.Join(h.Dir, "bin")
+	if err := os.Mkdir(commands, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, script := range map[string]string{
+		"getent": `case "$1 $2" in
+"passwd ldapuser") echo ldapuser:x:4321:4322:L:/home/l:/bin/sh ;;
+"group ldapgroup") echo ldapgroup:x:4399: ;;
+*) exit 2 ;;
+esac`,
+		"id": `[ "$*" = "-G ldapuser" ] && echo 4322 5000`,
+	} {
+		if err := os.Chmod(h.File("bin/"+name, "#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Env = []string{"PATH=" + commands + ":" + os.Getenv("PATH")}
+	d := h.Start()
+	for name, want := range map[string][]string{
+		"user:0":  {"4321\t4321\t4321\t4321", "4322\t4322\t4322\t4322", "4322 5000"},
+		"group:0": {"0\t0\t0\t0", "4399\t4399\t4399\t4399", "4399"},
+	} {
+		status := readFile(t, fmt.Sprintf("/proc/%d/status", awaitSleep(h, name)))
+		for i, field := range []string{"Uid", "Gid", "Groups"} {
+			if got := fieldOf(t, status, field); got != want[i] {
+				t.Errorf("%s: %s %q, want %q", name, field, got, want[i])
+			}
+		}
+	}
+	d.Stop()
+}
