@@ -63,6 +63,9 @@ func (l *location) dial(timeout, patience time.Duration) (*proto.Client, error) 
 	flooded := false
 	for {
 		client, err := proto.Dial(address, secret, timeout)
+		if err == proto.ErrUnproven && l.trusts() {
+			client, err = proto.Dial(address, "", timeout)
+		}
 		if err == nil {
 			return client, nil
 		}
@@ -73,6 +76,25 @@ func (l *location) dial(timeout, patience time.Duration) (*proto.Client, error) 
 			return nil, notLetIn(address, missing, err)
 		}
 	}
+}
+
+// trusts reports whether a daemon that asks for no secret, and so proves
+// nothing, is to be believed though there is a secret: the configuration says
+// auth: none, or the daemon lives in the state directory now and has written
+// its address there, whatever the file has come to say since.
+func (l *location) trusts() bool {
+	if l.secret != "" {
+		return false
+	}
+	if l.settings != nil && l.settings.Auth == "none" {
+		return true
+	}
+	state, err := l.stateDir()
+	if l.server != "" || err != nil {
+		return false
+	}
+	pid, err := statedir.Holder(state.Lock())
+	return err == nil && pid != 0
 }
 
 // isLate tells an answer that did not come in time.
@@ -133,12 +155,11 @@ func (l *location) stateDir() (statedir.Dir, error) {
 
 // readSecret returns the secret. A default file that does not exist is no
 // error, since the daemon may ask for none; missing then says what was not
-// found. With a secret a daemon that asks for none is not believed (proto), so
-// where the configuration says auth: none there is none.
+// found.
 func (l *location) readSecret() (secret, missing string, err error) {
 	path := l.secret
 	if path == "" {
-		if path, err = l.defaultSecret(); err != nil || path == "" {
+		if path, err = l.defaultSecret(); err != nil {
 			return "", "", err
 		}
 	}
@@ -150,22 +171,22 @@ func (l *location) readSecret() (secret, missing string, err error) {
 		return "", "", failed(die.Usage, "unable to read the secret: %s", reasonWithPath(err))
 	case errors.Is(err, fs.ErrNotExist):
 		return "", path + ": no such file", nil
+	case l.settings != nil && l.settings.Auth == "none":
+		return "", reasonWithPath(err), nil
 	}
 	return "", "", failed(die.Unreachable, "unable to read the secret: %s", reasonWithPath(err))
 }
 
 // defaultSecret is the file that tmd uses: what the configuration file says,
-// "" when that is auth: none, else the one in the state directory.
+// else the one in the state directory. With auth: none too, since that may
+// have been written into the file for a reload that is still to come.
 func (l *location) defaultSecret() (string, error) {
 	if l.state == "" || l.config != "" {
 		settings, err := l.read()
 		if err != nil {
 			return "", err
 		}
-		switch {
-		case settings.Auth == "none":
-			return "", nil
-		case settings.Secret != "":
+		if settings.Secret != "" {
 			return settings.Secret, nil
 		}
 	}

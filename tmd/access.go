@@ -20,6 +20,8 @@ type access struct {
 	auth     string // "secret" or "none"
 	secret   string // 64 hex digits, "" lets nobody in
 	readonly string // the same for who may only look
+
+	made []string // the files of secrets that were missing before
 }
 
 // openAccess reads or makes the secrets of the configuration, or exits.
@@ -40,16 +42,25 @@ func (d *daemon) accessFor(s config.Settings) (*access, error) {
 	}
 	var err error
 	path := d.secretPath(s)
-	if a.secret, err = readOrMakeSecret(path); err == nil && s.ReadonlySecret != "" {
+	if a.secret, err = a.readOrMake(path); err == nil && s.ReadonlySecret != "" {
 		path = s.ReadonlySecret
-		a.readonly, err = readOrMakeSecret(path)
+		a.readonly, err = a.readOrMake(path)
 	}
 	if err != nil {
+		a.drop()
 		// proto names the path for tmctl's sake, os does, die.Reason drops that.
 		reason := strings.TrimPrefix(die.Reason(err), path+": ")
 		return nil, errors.New("unable to use the secret " + path + ": " + reason)
 	}
 	return a, nil
+}
+
+// drop is the end of an access that was never granted: secrets made for it
+// would have clients ask for proofs that nobody can give.
+func (a *access) drop() {
+	for _, path := range a.made {
+		unix.Unlink(path)
+	}
 }
 
 // grant puts an access into effect for all clients to come. With auth: none
@@ -69,9 +80,9 @@ func (d *daemon) secretPath(s config.Settings) string {
 	return d.dir.Secret()
 }
 
-// readOrMakeSecret reads a secret file, which proto checks for owner and mode,
-// and makes it when it does not exist.
-func readOrMakeSecret(path string) (string, error) {
+// readOrMake reads a secret file, which proto checks for owner and mode, and
+// makes it when it does not exist.
+func (a *access) readOrMake(path string) (string, error) {
 	secret, err := proto.ReadSecret(path)
 	if !errors.Is(err, os.ErrNotExist) {
 		return secret, err
@@ -87,8 +98,10 @@ func readOrMakeSecret(path string) (string, error) {
 	}
 	if err != nil {
 		unix.Unlink(path) // half a secret would be refused at every later start
+		return "", err
 	}
-	return secret, err
+	a.made = append(a.made, path)
+	return secret, nil
 }
 
 var errNoAuth = errors.New("auth is none: there is no secret")

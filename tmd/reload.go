@@ -142,7 +142,11 @@ func (d *daemon) prepare(by string) (*reloading, []string, error) {
 	r := &reloading{d: d, by: by, file: file}
 	var err error
 	d.ask(func() { err = r.check() })
-	return r, nil, err
+	if err != nil {
+		r.drop()
+		return nil, nil, err
+	}
+	return r, nil, nil
 }
 
 // check runs in the loop.
@@ -170,10 +174,13 @@ func (r *reloading) check() error {
 	return nil
 }
 
-// drop is the end of a plan that was only to be shown.
+// drop is the end of a plan that is not to be applied.
 func (r *reloading) drop() {
 	if r.l != nil {
 		r.l.Close()
+	}
+	if r.access != nil {
+		r.access.drop()
 	}
 }
 

@@ -2,6 +2,7 @@ package system_test
 
 import (
 	"fmt"
+	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -32,6 +33,57 @@ func TestStateCannotChange(t *testing.T) {
 	h.AwaitLog(` tmd reloadfail by=\S+ reason=the%20state%20directory%20cannot%20change`)
 	if h.PID("web:0") != pid {
 		t.Error("the program was restarted")
+	}
+	d.Stop()
+}
+
+// Whether a secret is asked for changes in place, both ways. tmctl gets in
+// before and after, by the state directory and by the file that says already
+// what the next reload will bring; a plan that is only shown and a file that
+// is refused make no secret.
+func TestAuthChanges(t *testing.T) {
+	t.Parallel()
+	h := tmtest.NewHost(t, "")
+	listen := "127.0.0.1:0"
+	config := func(keys string) {
+		h.Write("programs: {web: {cmd: sleep 1000, starttime: 0}}\ntaskmaster: {listen: '" + listen + "', state: '" + h.State + "', " + keys + "}\n")
+	}
+	byFile := func(words ...string) {
+		t.Helper()
+		r := h.Run("tmctl", append([]string{"-c", h.Config}, words...)...)
+		if r.Code != 0 {
+			t.Errorf("%v: exit %d\n%s", words, r.Code, r.Stderr)
+		}
+	}
+	config("auth: secret")
+	d := h.Start()
+	for _, keys := range []string{
+		"auth: none", "auth: secret, secret: '%(here)s/own'", "auth: none, secret: '%(here)s/own'", "auth: secret", "auth: none",
+	} {
+		config(keys)
+		byFile("reload", "-n")
+		byFile("reload")
+		byFile("status")
+	}
+	config("auth: secret, secret: '%(here)s/new'")
+	h.OK("reload", "-n")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	listen = taken.Addr().String()
+	config("auth: secret")
+	if r := h.Ctl("reload"); r.Code != 111 || !strings.Contains(r.Stderr, "address already in use") {
+		t.Errorf("exit %d\n%s", r.Code, r.Stderr)
+	}
+	h.OK("status")
+	if h.Read("new")+h.Read("state/secret") != "" {
+		t.Error("a secret was made for a file that never held")
+	}
+	address := strings.TrimSpace(h.Read("state/address"))
+	if r := h.Run("tmctl", "-s", address, "-k", h.Dir+"/own", "status"); r.Code != 102 || !strings.Contains(r.Stderr, "asks for no secret") {
+		t.Errorf("a server that cannot prove itself: exit %d\n%s", r.Code, r.Stderr)
 	}
 	d.Stop()
 }
