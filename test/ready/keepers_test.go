@@ -48,13 +48,13 @@ programs:
 	if s := h.Status("never:0").State; s != "STOPPED" {
 		t.Errorf("never:0, which nobody started, is %s", s)
 	}
+	d.Stop() // from here on the log is whole
 	for _, name := range []string{"db:0", "web:0", "app:0"} {
 		h.AwaitLog(" " + name + " running ") // which is behind the status
 		if n := times(h, " "+name+" starting pid=[1-9]"); n != 1 {
 			t.Errorf("%s was started %d times", name, n)
 		}
 	}
-	d.Stop()
 }
 
 // TestStoppedWhileWaiting: a stop ends the wait for good, over a restart of
