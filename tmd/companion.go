@@ -25,6 +25,7 @@ import (
 type companion struct {
 	d    *daemon
 	fifo string
+	mode uint32 // of the FIFO
 	argv []string
 	fd   int // -1 when closed
 
@@ -39,19 +40,25 @@ type companion struct {
 
 // newCompanion opens the FIFO and starts or finds its reader.
 func (d *daemon) newCompanion(fifo string, mode uint32, argv []string) *companion {
-	c := &companion{d: d, fifo: fifo, argv: argv, fd: -1}
-	err := statedir.MakeFIFO(fifo, mode)
+	c := &companion{d: d, fifo: fifo, mode: mode, argv: argv, fd: -1}
+	c.open()
+	return c
+}
+
+// open makes the FIFO, which a full disk may have no room for now.
+func (c *companion) open() {
+	err := statedir.MakeFIFO(c.fifo, c.mode)
 	if err == nil {
-		c.fd, err = statedir.OpenFIFO(fifo, unix.O_NONBLOCK)
+		c.fd, err = statedir.OpenFIFO(c.fifo, unix.O_NONBLOCK)
 	}
 	if err != nil {
-		die.Warn("unable to open "+fifo, err)
-		return c
+		die.Warn("unable to open "+c.fifo, err)
+		c.later(c.open)
+		return
 	}
 	if !c.find() {
 		c.start()
 	}
-	return c
 }
 
 func (c *companion) pidFile() string { return c.fifo + ".pid" }
@@ -67,28 +74,53 @@ func (c *companion) record(pid int, start uint64) error {
 
 // find takes on the reader that an earlier tmd started.
 func (c *companion) find() bool {
-	text, err := os.ReadFile(c.pidFile())
-	if err != nil {
+	pid, start, argv := recorded(c.pidFile())
+	if argv == nil {
 		return false
 	}
-	words, err := line.Words(strings.TrimSuffix(string(text), "\n"))
-	if err != nil || len(words) < 3 {
-		return false
-	}
-	pid, _ := strconv.Atoi(words[0])
-	start, _ := strconv.ParseUint(words[1], 10, 64)
 	if pid == 0 {
-		pid, start = c.search(start, words[2:])
+		pid, start = c.search(start, argv)
 	}
 	fd, err := procfs.OpenPidfd(pid, start)
 	if err != nil {
 		return false
 	}
 	c.watch(pid, fd)
-	if !slices.Equal(words[2:], encodable(c.argv)) {
+	if !slices.Equal(argv, encodable(c.argv)) {
 		c.end()
 	}
 	return true
+}
+
+// recorded reads what record wrote; argv is nil when that is not to be had.
+func recorded(pidFile string) (pid int, start uint64, argv []string) {
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return 0, 0, nil
+	}
+	words, err := line.Words(strings.TrimSuffix(string(text), "\n"))
+	if err != nil || len(words) < 3 {
+		return 0, 0, nil
+	}
+	pid, _ = strconv.Atoi(words[0])
+	start, _ = strconv.ParseUint(words[1], 10, 64)
+	return pid, start, words[2:]
+}
+
+// inheritCompanion takes on the reader of a FIFO that the configuration does
+// not ask for any more, with the arguments it had; nil when there was none.
+func (d *daemon) inheritCompanion(fifo string, mode uint32) *companion {
+	_, _, words := recorded(fifo + ".pid")
+	if words == nil {
+		return nil
+	}
+	argv := slices.Clone(words)
+	for i := range argv {
+		if argv[i] == "\x00" {
+			argv[i] = "" // as encodable has it
+		}
+	}
+	return d.newCompanion(fifo, mode, argv)
 }
 
 // search looks for a reader that was about to be forked at a tick since boot;
@@ -163,8 +195,12 @@ func (d *daemon) companionEnv() []string {
 
 func (c *companion) retry(err error) {
 	die.Warn("unable to start "+c.argv[0], err)
+	c.later(c.start)
+}
+
+func (c *companion) later(what func()) {
 	c.trouble++
-	c.again = c.d.after(backoff.Delay(time.Second, time.Minute, c.trouble), c.start)
+	c.again = c.d.after(backoff.Delay(time.Second, time.Minute, c.trouble), what)
 }
 
 // ended runs when the reader has ended.

@@ -101,6 +101,7 @@ func (d *daemon) run() int {
 	d.prober = newProber(d)
 	d.events = openEvents(d)
 	d.startLogs(d.file)
+	d.inheritLogs()
 	d.openEventLog()
 	defer unblockStderr()()
 	d.tell("started", "pid", itoa(os.Getpid()), "version", version)

@@ -43,12 +43,15 @@ func (d *daemon) attach() {
 			// A user's command is on its way.
 		case in.conf.Autostart && (wish == "" || wish == statedir.WishNone):
 			held = append(held, in)
-		case wish == statedir.WishUp && in.state() == "STOPPED":
-			waited = append(waited, in) // someone started it, and it had to wait
+		case wish == statedir.WishUp && (in.state() == "STOPPED" || in.status.Leaving):
+			// Someone started it and it had to wait, or it was being stopped
+			// by a shutdown that was cut short.
+			waited = append(waited, in)
 		}
 	}
 	d.startInOrder(waited, "user")
 	d.startInOrder(held, "boot")
+	d.logUnused()
 }
 
 // addProgram enters a program and those of its instances that are not there
@@ -126,7 +129,7 @@ func (d *daemon) furnish(in *instance) (alive bool) {
 	switch {
 	case in.conf == nil:
 	case known && in.status.State != "":
-		d.bringUpToDate(in)
+		d.resumeReload(in)
 	default:
 		d.replaceSpec(in)
 	}
@@ -177,6 +180,7 @@ func (d *daemon) readKeys(in *instance) bool {
 		return false
 	}
 	in.keys, in.program = s.Keys, s.Program
+	d.writesAsBefore(in, s)
 	return true
 }
 
@@ -210,6 +214,7 @@ func (d *daemon) watchHelper(in *instance, pid, fd int) {
 
 // startHelper starts a helper; it finds by itself whether its program lives.
 func (d *daemon) startHelper(in *instance) {
+	d.makeUp(in)
 	d.forkHelper(in)
 	d.connect(in)
 }
@@ -233,6 +238,18 @@ func (d *daemon) forkHelper(in *instance) {
 		return
 	}
 	in.helper.pid, in.helper.pidfd, in.helper.since = pid, -1, time.Now()
+}
+
+// makeUp makes what a full disk had no room for when the instance was taken on.
+func (d *daemon) makeUp(in *instance) {
+	if in.keys != nil || in.conf == nil {
+		return
+	}
+	if err := in.run.Create(); err != nil {
+		die.Warn("unable to make "+string(in.run), err)
+		return
+	}
+	d.replaceSpec(in)
 }
 
 // helperEnv makes the Go runtime of the helper small. Its program's

@@ -36,6 +36,7 @@ type instance struct {
 	unheeded    string    // that command, until a status shows its number
 	queue       []byte    // commands that the FIFO had no room for
 	outdated    bool      // the helper has not been given the present configuration yet
+	respec      *alarm    // when it is given that, after there was no room for it
 	removing    bool      // its helper was told to end, for good
 	before      *instance // has the same name and is still being removed; nil when it has gone
 	gone        bool      // it has been forgotten
@@ -45,6 +46,7 @@ type instance struct {
 	jobs        map[*job]bool
 	removed     []func()        // to be called when it is gone
 	writesTo    map[string]bool // log files that the program may have open
+	leftLog     bool            // one less than before
 	notify      keptSocket
 	probing     *probing  // nil unless tmd asks whether it is ready
 	checking    *checking // nil unless it has health checks and is RUNNING
@@ -95,6 +97,9 @@ func (in *instance) detail() string {
 	if in.heldBy != "" && in.state() == "STOPPED" {
 		return in.heldBy
 	}
+	if again := in.helper.again; again != nil && in.helper.pid == 0 {
+		return "without tmsupervise, the next one in " + seconds(time.Until(again.at))
+	}
 	text := in.status.Detail
 	if in.probing != nil && in.state() == "STARTING" {
 		text = in.probing.answer
@@ -143,11 +148,10 @@ func (d *daemon) order(in *instance, verb, cause string) {
 	if in.gone {
 		return
 	}
-	in.numbered = max(in.numbered, in.status.Seq) + 1
+	in.unheeded = in.nextCommand(verb, cause)
 	in.seq = in.numbered
-	in.unheeded = verb + " seq=" + itoa(in.seq) + " cause=" + cause
 	if cause == "user" && verb != "exit" && verb != "kill" {
-		in.writeDown()
+		in.writeDown(in.unheeded)
 	}
 	in.send(in.unheeded)
 	switch {
@@ -159,11 +163,17 @@ func (d *daemon) order(in *instance, verb, cause string) {
 	}
 }
 
+func (in *instance) nextCommand(verb, cause string) string {
+	in.numbered = max(in.numbered, in.status.Seq) + 1
+	return verb + " seq=" + itoa(in.numbered) + " cause=" + cause
+}
+
 // writeDown keeps a user's command for the case that neither tmd nor the
 // helper lives to see it heeded: what is in a FIFO goes with those who have it
-// open. Where there is no room for it the command is given all the same.
-func (in *instance) writeDown() {
-	if err := statedir.Publish(in.run.Order(), []byte(in.unheeded+"\n")); err != nil {
+// open, and what has to wait for others is not in it yet. Where there is no
+// room for it the command is given all the same.
+func (in *instance) writeDown(command string) {
+	if err := statedir.Publish(in.run.Order(), []byte(command+"\n")); err != nil {
 		die.Warn("unable to write "+in.run.Order(), err)
 	}
 }
@@ -231,7 +241,8 @@ func (d *daemon) refresh(in *instance) {
 }
 
 func (in *instance) take(status statedir.Status) {
-	if status.PID == 0 || status.Start != in.status.Start || in.writesTo == nil {
+	over := status.PID == 0 && status.State != "STOPPING" // with all of its tree
+	if over || status.PID != 0 && status.Start != in.status.Start || in.writesTo == nil {
 		in.writers(true)
 	}
 	in.status = status
@@ -247,6 +258,10 @@ func (d *daemon) statusChanged(in *instance) {
 	if in.outdated && in.conf != nil && in.status.Since == 0 {
 		in.outdated = false
 		d.bringUpToDate(in)
+	}
+	if in.leftLog {
+		in.leftLog = false
+		d.logUnused()
 	}
 	d.startNext(in)
 	d.stopNext(in)

@@ -7,6 +7,8 @@ import (
 	"taskmaster/lib/config"
 	"taskmaster/lib/die"
 	"taskmaster/lib/event"
+	"taskmaster/lib/procfs"
+	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +32,35 @@ func (d *daemon) startLogs(file *config.File) {
 			}
 		}
 	}
+}
+
+// inheritLogs takes on the loggers of files that the configuration does not
+// name any more: programs that an earlier tmd started may write to them yet.
+func (d *daemon) inheritLogs() {
+	known := map[string]bool{}
+	for _, l := range d.logs {
+		known[l.fifo] = true
+	}
+	names, err := procfs.Names(d.dir.LogDir())
+	if err != nil {
+		die.Warn("unable to read "+d.dir.LogDir(), err)
+	}
+	for _, name := range names {
+		fifo := d.dir.LogDir() + "/" + name
+		if known[fifo] || !isFIFO(fifo) {
+			continue
+		}
+		if c := d.inheritCompanion(fifo, 0o666); c != nil {
+			d.logs[c.argv[len(c.argv)-1]] = &logger{companion: c}
+		} else {
+			unix.Unlink(fifo) // nobody ever read it
+		}
+	}
+}
+
+func isFIFO(path string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
 func (d *daemon) startLog(conf *config.Log) {
@@ -91,15 +122,31 @@ func (d *daemon) logUnused() {
 // writers notes the files that the program of an instance may write to: those
 // of the spec, and until it is started anew those of the spec before.
 func (in *instance) writers(restarted bool) {
+	before := in.writesTo
 	if restarted || in.writesTo == nil {
 		in.writesTo = map[string]bool{}
 	}
-	if in.conf == nil {
-		return
+	if in.conf != nil {
+		for _, o := range []config.Output{in.conf.Stdout, in.conf.Stderr} {
+			if o.Kind == "log" {
+				in.writesTo[o.Path] = true
+			}
+		}
 	}
-	for _, o := range []config.Output{in.conf.Stdout, in.conf.Stderr} {
-		if o.Kind == "log" {
-			in.writesTo[o.Path] = true
+	for file := range before {
+		in.leftLog = in.leftLog || !in.writesTo[file]
+	}
+}
+
+// writesAsBefore notes the files that a program which an earlier tmd started
+// may write to, by the spec that it was given.
+func (d *daemon) writesAsBefore(in *instance, s *spec.Spec) {
+	in.writers(false)
+	for _, o := range []spec.Output{s.Stdout, s.Stderr} {
+		for file, l := range d.logs {
+			if o.Kind == spec.Log && o.Path == l.fifo {
+				in.writesTo[file] = true
+			}
 		}
 	}
 }
@@ -174,12 +221,18 @@ type mailer struct {
 }
 
 func (d *daemon) startMail(conf *config.Mail) {
+	fifo := string(d.dir) + "/mail"
+	if conf == nil && d.mail == nil {
+		if c := d.inheritCompanion(fifo, 0o600); c != nil {
+			d.mail = &mailer{companion: c, d: d}
+		}
+	}
 	switch {
 	case conf == nil && d.mail == nil:
 	case conf == nil:
 		d.mail.finish(func() { d.mail = nil })
 	case d.mail == nil:
-		d.mail = &mailer{companion: d.newCompanion(string(d.dir)+"/mail", 0o600, d.mailArgs(conf)), d: d}
+		d.mail = &mailer{companion: d.newCompanion(fifo, 0o600, d.mailArgs(conf)), d: d}
 	default:
 		d.mail.stopped = nil // wanted again before it had gone
 		d.mail.change(d.mailArgs(conf))

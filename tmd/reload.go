@@ -67,17 +67,30 @@ func (s step) launch() []string {
 	return names
 }
 
-// restarts reports whether the step starts the instance anew: one that
-// rests, STOPPED or EXITED, waits for a start instead.
+// restarts reports whether the step starts the instance anew.
 func (s step) restarts() bool {
-	if s.in == nil || len(s.launch()) == 0 {
-		return false
-	}
-	switch s.in.state() {
+	return s.in != nil && len(s.launch()) > 0 && s.in.takesRestart()
+}
+
+// takesRestart: one that rests, STOPPED or EXITED, waits for a start instead.
+func (in *instance) takesRestart() bool {
+	switch in.state() {
 	case "STOPPED", "EXITED":
 		return false
 	}
-	return s.in.status.Wish != statedir.WishDown
+	return !in.wantedDown()
+}
+
+// wantedDown reports whether someone stopped it, also by a command that its
+// helper has yet to take.
+func (in *instance) wantedDown() bool {
+	switch verb, _, _ := strings.Cut(in.unheeded, " "); verb {
+	case "stop":
+		return true
+	case "start", "restart", "await":
+		return false
+	}
+	return in.status.Wish == statedir.WishDown
 }
 
 // lines is the step as `reload -n` prints it.
@@ -308,9 +321,25 @@ func (d *daemon) restartChanged(list []*instance) {
 // restarts the program where that takes it. What is not up is started by the
 // next release.
 func (d *daemon) bringUpToDate(in *instance) {
-	if !d.renew(in) {
-		return
+	if d.renew(in) {
+		d.startAnew(in)
 	}
+}
+
+// resumeReload does for an instance what a reload had begun when the tmd
+// before this one was killed. The spec may be the new one already, while the
+// helper never heard of it: its status has the sums of what it goes by.
+func (d *daemon) resumeReload(in *instance) {
+	if in.status.Keys != 0 && in.status.Keys != spec.Sum(in.keys, false) {
+		in.tell("reload")
+	}
+	behind := in.status.Launched != 0 && in.status.Launched != spec.Sum(in.keys, true)
+	if d.renew(in) || behind && in.takesRestart() {
+		d.startAnew(in)
+	}
+}
+
+func (d *daemon) startAnew(in *instance) {
 	switch in.state() {
 	case "BACKOFF", "FATAL":
 		d.batch.held[in] = "reload"
@@ -333,11 +362,25 @@ func (d *daemon) renew(in *instance) (restarts bool) {
 		return false
 	}
 	if !d.replaceSpec(in) {
+		d.renewLater(in)
 		return false
 	}
 	in.tell("reload")
 	d.mindAnew(in, s.changes)
 	return s.restarts()
+}
+
+// renewLater tries again once there may be room for the spec.
+func (d *daemon) renewLater(in *instance) {
+	if in.respec != nil {
+		return
+	}
+	in.respec = d.after(time.Second, func() {
+		in.respec = nil
+		if !in.removing && !in.gone {
+			d.bringUpToDate(in)
+		}
+	})
 }
 
 // reload is the whole of it: answer takes each line of the plan, and applied

@@ -46,6 +46,11 @@ func (d *daemon) stopInOrder(list []*instance, s *descent) {
 	}
 	d.descents = append(d.descents, s)
 	d.descend(s)
+	if s.verb == "stop" && s.cause == "user" {
+		for in := range s.waiting {
+			in.writeDown(in.nextCommand(s.verb, s.cause))
+		}
+	}
 	d.endDescents()
 }
 

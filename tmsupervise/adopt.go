@@ -51,7 +51,7 @@ func (h *helper) remember(was *statedir.Status) {
 	h.began, h.due, h.ended = ms(was.Began), ms(was.Due), ms(was.Died)
 	h.detail, h.then, h.isReady = was.Detail, outcome(was.Then), was.Ready
 	h.lost, h.startTicks, h.group, h.beat.name = was.Since, was.Start, was.Group, was.Notify
-	h.leaving = was.Leaving
+	h.leaving, h.launched = was.Leaving, was.Launched
 	h.last = was.Event.Append(h.room.last[:0])
 	h.end.pid, h.remains = was.Event.Int("pid"), was.Event.Int("left")
 	if status, err := strconv.Atoi(was.End); err == nil && h.ended != 0 {

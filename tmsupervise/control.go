@@ -105,6 +105,7 @@ func (h *helper) wished(in input, args []string) bool {
 	}
 	h.seq, h.asked = seq, cause
 	if in == start || in == restart {
+		h.leaving = h.leaving && h.dir == "" // a later tmd wants it after all
 		h.findLost()
 	}
 	if h.lost == 0 || in != start && in != restart {
@@ -198,8 +199,8 @@ func (h *helper) reload() {
 			h.isReady = false
 		}
 		h.waitAsSpecified()
-		h.publish()
 	}
+	h.publish()
 	h.armWatchdog()
 }
 

@@ -7,6 +7,7 @@ import (
 	"taskmaster/lib/event"
 	"taskmaster/lib/line"
 	"taskmaster/lib/procfs"
+	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +47,7 @@ type helper struct {
 	hungUp     bool          // its reaper has waited for it
 	others     []watched     // members of the tree that are not our children
 	lost       uint64        // a program started since that tick may live, but which is it?
+	launched   uint64        // sum of the launch keys of the last start, 0 when unknown
 	oomKills   uint64        // of the system, when last looked at
 	beat       readiness
 
@@ -131,6 +133,7 @@ func (h *helper) record() error {
 		return nil
 	}
 	pause("before")
+	h.launched = spec.Sum(h.spec.Keys, true)
 	since := procfs.Ticks()
 	h.tell(event.Starting).Int("pid", 0).Int("since", int(since))
 	h.last = h.line.Append(h.room.last[:0])
@@ -145,6 +148,7 @@ func (h *helper) writeStatus(eventLine []byte, since uint64) error {
 		Due: h.due.Milliseconds(), Try: h.try, Restarts: h.restarts, Seq: h.seq, Then: int(h.then),
 		Ready: h.isReady, Start: h.startTicks, Since: since, Group: h.group, Notify: h.beat.name,
 		Detail: h.detail, End: h.end.status(), Died: h.ended.Milliseconds(), Leaving: h.leaving,
+		Launched: h.launched, Keys: spec.Sum(h.spec.Keys, false),
 	}
 	if s.Detail == "" {
 		s.Detail = h.beat.text

@@ -46,7 +46,11 @@ func (f *programFds) openOne(o spec.Output, index int, skip func(spec.Output) bo
 	fd, err := openOutput(o)
 	if err != nil {
 		errno, _ := err.(syscall.Errno)
-		return 0, 0, logFailure(o.Path, errno)
+		fail = logFailure(o.Path, errno)
+		if o.Kind == spec.Log && errno == unix.ENOENT {
+			fail.shortage = true // tmd makes the FIFO as soon as there is room for it
+		}
+		return 0, 0, fail
 	}
 	return fd, fd, nil
 }

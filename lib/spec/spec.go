@@ -82,7 +82,7 @@ type Spec struct {
 	Watchdog     time.Duration // 0 for none
 
 	// Keys is the configuration that this came from, for comparing it with a
-	// later one; tmsupervise does not look at it.
+	// later one; of tmsupervise it gets no more than their sums.
 	Keys []Key
 }
 
@@ -113,6 +113,24 @@ type Ready struct {
 type Key struct {
 	Name, Value string
 	Launch      bool // a change restarts the process
+}
+
+// Sum tells two lists of settings apart: the launch keys of them, or all. It
+// is FNV-1a with 64 bits, never 0.
+func Sum(keys []Key, launchOnly bool) uint64 {
+	h := uint64(14695981039346656037)
+	for _, k := range keys {
+		if launchOnly && !k.Launch {
+			continue
+		}
+		for _, text := range [...]string{k.Name, k.Value} {
+			for i := 0; i < len(text); i++ {
+				h = (h ^ uint64(text[i])) * 1099511628211
+			}
+			h *= 1099511628211 // a NUL, which no setting holds
+		}
+	}
+	return max(h, 1)
 }
 
 // Default returns a spec with the defaults of taskmaster.yaml(5).

@@ -39,6 +39,25 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+func TestSum(t *testing.T) {
+	keys := full().Keys
+	other := append([]Key{{"cmd", "a b=c d", true}}, keys[1:]...)
+	policy := append([]Key{keys[0], {"stoptime", "11s", false}}, keys[2:]...)
+	moved := []Key{{"cm", "da b=c", true}, keys[1], keys[2]}
+	all, launch := Sum(keys, false), Sum(keys, true)
+	for _, c := range []struct {
+		keys        []Key
+		all, launch bool // are the same
+	}{{keys, true, true}, {other, false, false}, {policy, false, true}, {moved, false, false}, {nil, false, false}} {
+		if same := Sum(c.keys, false) == all; same != c.all {
+			t.Errorf("%v: all the same: %v", c.keys, same)
+		}
+		if same := Sum(c.keys, true) == launch; same != c.launch {
+			t.Errorf("%v: launch keys the same: %v", c.keys, same)
+		}
+	}
+}
+
 func TestBad(t *testing.T) {
 	good := string(full().Text())
 	for _, c := range []struct{ change, to, want string }{

@@ -69,6 +69,7 @@ func TestStatus(t *testing.T) {
 		Event: event.New(time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC), "web:0", event.Running, "pid", "12"),
 		State: "RUNNING", Wish: WishUp, PID: 13, Start: 99, Since: 98, Boot: "b", Began: 5, Due: 7,
 		Try: 2, Restarts: 3, Seq: 4, Then: 3, Ready: true, Detail: "a = b\n",
+		Launched: 1 << 63, Keys: 1,
 	}
 	got, err := ParseStatus(want.Line())
 	if err != nil {

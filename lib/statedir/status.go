@@ -48,6 +48,11 @@ type Status struct {
 	Died int64
 
 	Leaving bool // the helper was told to end once the program has
+
+	// Sums (spec.Sum) of the configuration: the launch keys that the program
+	// was last started with, and all keys that the helper goes by; 0 when
+	// unknown.
+	Launched, Keys uint64
 }
 
 // Line returns the status as the content of the file.
@@ -83,6 +88,8 @@ func (s *Status) Append(dst, eventLine []byte) []byte {
 	dst = appendWord(dst, " end=", s.End)
 	dst = appendInt(dst, " died=", s.Died)
 	dst = strconv.AppendBool(append(dst, " leaving="...), s.Leaving)
+	dst = strconv.AppendUint(append(dst, " launched="...), s.Launched, 16)
+	dst = strconv.AppendUint(append(dst, " keys="...), s.Keys, 16)
 	return append(dst, '\n')
 }
 
@@ -122,6 +129,8 @@ func ParseStatus(text []byte) (Status, error) {
 	s.Began, _ = strconv.ParseInt(know.Get("began"), 10, 64)
 	s.Due, _ = strconv.ParseInt(know.Get("due"), 10, 64)
 	s.Died, _ = strconv.ParseInt(know.Get("died"), 10, 64)
+	s.Launched, _ = strconv.ParseUint(know.Get("launched"), 16, 64)
+	s.Keys, _ = strconv.ParseUint(know.Get("keys"), 16, 64)
 	return s, nil
 }
 

@@ -78,6 +78,80 @@ programs:
 	d.Stop()
 }
 
+// TestReloadOutlivesEverything: what a reload was about to do is done by the
+// next tmd, even if tmd and the helpers die before a helper has heard of it,
+// and what a user stopped just before stays stopped.
+func TestReloadOutlivesEverything(t *testing.T) {
+	freezer := newCgroup(t, "freezer")
+	r := newRig(t, `
+programs:
+  web: {cmd: TEMPER -code 1, starttime: 0.1}
+  held: {cmd: TEMPER -code 1, starttime: 0.1}
+  late: {cmd: TEMPER -code 1, starttime: 0.1}
+  dead: {cmd: HERE/none, startretries: 0}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "web:0", "held:0", "late:0")
+	r.Await("FATAL", "dead:0")
+	var helpers []int
+	for _, name := range []string{"web:0", "held:0", "late:0", "dead:0"} {
+		helpers = append(helpers, r.helper(name))
+		freezer.write("cgroup.procs", itoa(r.helper(name)))
+	}
+	freezer.freeze(true)
+	r.OK("stop", "-n", "held", "late")
+	r.write(`
+programs:
+  web: {cmd: TEMPER -code 2, starttime: 0.1}
+  held: {cmd: TEMPER -code 2, starttime: 0.1}
+  late: {cmd: TEMPER -code 2, starttime: 0.1}
+  dead: {cmd: TEMPER -code 2, starttime: 0.1}
+`)
+	d.Signal(unix.SIGHUP)
+	r.AwaitLog(` tmd reload by=HUP .* restarted=2 changed=2`)
+	d.Kill()
+	kill(t, helpers[0], helpers[1], helpers[3])
+	freezer.freeze(false)
+	for _, name := range []string{"web:0", "held:0", "dead:0"} {
+		r.until(func() bool { return r.Helper(name) == 0 }, "the helper of %s is dead", name)
+	}
+	d = r.Start()
+	r.until(func() bool { return r.lives("web:0") == 2 }, "web:0 is started anew")
+	r.OK("wait", "-t", "60", "web", "running")
+	r.OK("wait", "-t", "60", "dead", "running")
+	r.OK("wait", "-t", "60", "held", "stopped")
+	r.OK("wait", "-t", "60", "late", "stopped")
+	for _, name := range []string{"held:0", "late:0"} {
+		if n := r.lives(name); n != 1 {
+			t.Errorf("%s was started %d times", name, n)
+		}
+	}
+	d.Stop()
+}
+
+// TestStopThatHasToWait: what a user stopped in order is stopped by the next
+// tmd, if one is killed before it was the instance's turn.
+func TestStopThatHasToWait(t *testing.T) {
+	r := newRig(t, `
+programs:
+  low: {cmd: TEMPER, starttime: 0.1, priority: 1}
+  deaf: {cmd: TEMPER -deaf, starttime: 0.1, stoptime: 1000}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "low:0", "deaf:0")
+	r.OK("stop", "-n", "all")
+	r.Await("STOPPING", "deaf:0")
+	d.Kill()
+	d = r.Start()
+	r.OK("wait", "-t", "60", "low", "stopped")
+	r.OK("start", "low")
+	d.Kill()
+	d = r.Start()
+	r.OK("wait", "-t", "60", "low", "running")
+	kill(t, r.PID("deaf:0"))
+	d.Stop()
+}
+
 // TestCommandsInFlight: a command that a tmd before had sent, and the helper
 // did not read yet, takes nothing from those of the next tmd.
 func TestCommandsInFlight(t *testing.T) {

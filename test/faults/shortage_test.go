@@ -104,13 +104,7 @@ programs:
   crash: {cmd: TEMPER, starttime: 0.1, autorestart: always, backoff: {first: 0.1, max: 0.2}}
   talk: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
 `)
-	if err := os.Mkdir(r.State, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("none", r.State, "tmpfs", 0, "size=512k,mode=700"); err != nil {
-		t.Fatalf("mount: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(r.State, unix.MNT_DETACH) })
+	r.smallState("size=512k")
 	d := r.Start()
 	r.Await("RUNNING", "crash:0", "talk:0")
 	talk := r.running("talk:0")
@@ -132,15 +126,63 @@ programs:
   crash: {cmd: TEMPER, starttime: 0.1, autorestart: always, backoff: {first: 0.1, max: 0.2}}
   talk: {cmd: TEMPER -every 6ms, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
 `)
-	r.Ctl("reload") // it may say that it could not
+	d.Signal(unix.SIGHUP)
+	r.AwaitLog(" tmd reload by=HUP ")
+	r.until(func() bool { return strings.Contains(d.Stderr(), "talk:0/spec: no space") }, "tmd says that it cannot write the spec")
 	if err := os.Remove(r.State + "/ballast"); err != nil {
 		t.Fatal(err)
 	}
-	r.OK("reload")
 	r.until(func() bool { return r.lives("talk:0") == 2 }, "talk:0 is started anew once there is room")
 	r.OK("wait", "-t", "60", "talk", "running")
 	d.Stop()
 	r.whole("talk:0", r.Dir+"/talk.log")
+}
+
+// smallState makes the state directory a file system of its own.
+func (r *rig) smallState(options string) {
+	r.t.Helper()
+	if err := os.Mkdir(r.State, 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := unix.Mount("none", r.State, "tmpfs", 0, options+",mode=700"); err != nil {
+		r.t.Fatalf("mount: %v", err)
+	}
+	r.t.Cleanup(func() { unix.Unmount(r.State, unix.MNT_DETACH) })
+}
+
+// TestAddedOnFullStateDirectory: what a reload adds while there is room for
+// nothing, not even a directory, starts once there is.
+func TestAddedOnFullStateDirectory(t *testing.T) {
+	r := newRig(t, `
+programs:
+  one: {cmd: TEMPER, starttime: 0.1}
+`)
+	r.smallState("size=512k,nr_inodes=64")
+	d := r.Start()
+	r.Await("RUNNING", "one:0")
+	one := r.running("one:0")
+	ballast := r.State + "/ballast.d"
+	if err := os.Mkdir(ballast, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; os.WriteFile(ballast+"/"+itoa(i), nil, 0o600) == nil; i++ {
+	}
+	r.write(`
+programs:
+  one: {cmd: TEMPER, starttime: 0.1}
+  two: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/two.log"}}
+`)
+	d.Signal(unix.SIGHUP)
+	r.AwaitLog(` tmd reload by=HUP added=1 `)
+	r.until(func() bool { return strings.Contains(r.Ctl("status", "two").Stdout, "without tmsupervise") }, "status says what two:0 lacks")
+	if err := os.RemoveAll(ballast); err != nil {
+		t.Fatal(err)
+	}
+	r.OK("wait", "-t", "60", "two", "running")
+	r.moreLines("two:0")
+	r.same("one:0", one)
+	d.Stop()
+	r.whole("two:0", r.Dir+"/two.log")
 }
 
 // fill leaves no room in the state directory.

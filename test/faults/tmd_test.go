@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"taskmaster/test/faults/record"
 	"taskmaster/test/tmtest"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestKillTmd: nothing but the next tmd notices that one was killed.
@@ -112,6 +115,98 @@ programs:
 	if text := r.OK("show", "soft:0"); !strings.Contains(text, "stoptime") {
 		t.Errorf("show soft:0: %s", text)
 	}
+	d.Stop()
+}
+
+// TestLogsChangedInTheGap: a tmlog of a file that nothing names any more, and a
+// tmmail that nobody wants any more, are ended once nobody writes to them; so
+// is the former tmlog of a program that a reload restarts with another.
+func TestLogsChangedInTheGap(t *testing.T) {
+	r := newRig(t, `
+taskmaster: {listen: "127.0.0.1:0", mail: {to: [a@example.org], server: "127.0.0.1:9", spool: HERE/spool}}
+programs:
+  gone: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/gone.log"}}
+  less: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/less.log"}}
+  moved: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/first.log"}}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "gone:0", "less:0", "moved:0")
+	d.Kill()
+	kill(t, r.logger("less.log")) // its pipe has to be read all the same
+	r.write(`
+programs:
+  less: {cmd: TEMPER -every 5ms, starttime: 0.1}
+  moved: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/second.log"}}
+`)
+	d = r.Start()
+	r.onlyLogger("second.log")
+	r.until(func() bool { return len(r.Children("tmmail")) == 0 }, "no tmmail runs")
+	r.OK("wait", "-t", "60", "moved", "running")
+	r.write(`
+programs:
+  moved: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/third.log"}}
+`)
+	r.OK("reload")
+	r.onlyLogger("third.log")
+	d.Stop()
+	r.whole("gone:0", r.Dir+"/gone.log")
+	r.whole("moved:0", r.Dir+"/first.log", r.Dir+"/second.log", r.Dir+"/third.log")
+	book := record.Book{}
+	if err := book.Read(r.Dir + "/less.log"); err != nil {
+		t.Fatal(err)
+	}
+	first := record.Lives(r.home, "less:0")[0]
+	if said, found := record.Said(r.home, "less:0", first), len(book["less:0 "+first]); found < said {
+		t.Errorf("less:0 said %d lines and less.log has %d", said, found)
+	}
+}
+
+// onlyLogger waits until no tmlog runs but that of a file and the event log's,
+// and the state directory has nothing of another.
+func (r *rig) onlyLogger(file string) {
+	r.t.Helper()
+	r.until(func() bool { return r.logger(file) != 0 && len(r.Children("tmlog")) == 2 }, "only %s has a tmlog", file)
+	r.until(func() bool {
+		for _, path := range r.stateFiles() {
+			if strings.HasPrefix(path, "log/") && !strings.Contains(path, file) {
+				return false
+			}
+		}
+		return true
+	}, "there is no FIFO but that of %s", file)
+}
+
+// TestShutdownCutShort: a tmd that is killed while it shuts down has forgotten
+// nothing of what should run, whether it had stopped, was stopping, or waited
+// for its turn.
+func TestShutdownCutShort(t *testing.T) {
+	r := newRig(t, `
+programs:
+  first: {cmd: TEMPER, starttime: 0.1}
+  held: {cmd: TEMPER, starttime: 0.1}
+  deaf: {cmd: TEMPER -deaf, starttime: 0.1, stoptime: 1000}
+  last: {cmd: TEMPER, starttime: 0.1, priority: 1}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "first:0", "held:0", "deaf:0", "last:0")
+	last := r.running("last:0")
+	r.OK("stop", "held")
+	d.Signal(unix.SIGTERM)
+	r.Await("STOPPING", "deaf:0")
+	r.until(func() bool { return r.Helper("first:0") == 0 }, "first:0 has stopped")
+	d.Kill()
+	d = r.Start()
+	r.OK("wait", "-t", "60", "first", "running")
+	r.same("last:0", last)
+	kill(t, r.PID("deaf:0"))
+	r.until(func() bool { return r.lives("deaf:0") == 2 }, "deaf:0 is started again once it has stopped")
+	r.OK("wait", "-t", "60", "deaf", "running")
+	r.killHelper("deaf:0")
+	r.OK("wait", "-t", "60", "deaf", "running")
+	if state := r.Status("held:0").State; state != "STOPPED" {
+		t.Errorf("held:0, stopped by hand, is %s", state)
+	}
+	kill(t, r.PID("deaf:0"))
 	d.Stop()
 }
 
