@@ -18,7 +18,7 @@ import (
 func TestOutput(t *testing.T) {
 	r := newRig(t, `
 programs:
-  flood: {cmd: TEMPER -flood 100000, starttime: 0, stdout: {file: "HERE/flood.log", maxbytes: 200KB, backups: 1000}}
+  flood: {cmd: TEMPER -flood 40000, starttime: 0, stdout: {file: "HERE/flood.log", maxbytes: 200KB, backups: 1000}}
   mute: {cmd: TEMPER -mute, starttime: 0.1, stdout: {file: "HERE/mute.log"}, stderr: {file: "HERE/mute.err"}}
   hand: {cmd: [sh, -c, "echo first; (trap '' TERM; sleep 1000) & echo second"], stoptime: 0.2, stdout: {file: "HERE/hand.log"}}
 `)
@@ -28,7 +28,7 @@ programs:
 	r.OK("pid")
 	r.AwaitLog(`hand:0 exited pid=\d+ code=0 expected=yes uptime=\S+ left=\d`)
 	r.Await("EXITED", "hand:0")
-	r.until(func() bool { return r.said("flood:0") == 100000 }, "flood:0 is done")
+	r.until(func() bool { return r.said("flood:0") == 40000 }, "flood:0 is done")
 	// A reader that spins over a closed end would use all of a processor.
 	for _, name := range []string{"tmsupervise", "tmlog"} {
 		for _, pid := range r.Children(name) {
@@ -44,12 +44,12 @@ programs:
 	}
 }
 
-// TestTenThousandForks: below one program ten thousand orphans come and go;
-// its helper waits for all of them.
+// TestTenThousandForks: below one program processes come and go by ten
+// thousand forks, half of them orphans; its helper waits for all of these.
 func TestTenThousandForks(t *testing.T) {
 	r := newRig(t, `
 programs:
-  fork: {cmd: [sh, -c, "i=0; while [ $i -lt 10000 ]; do ( (:) & ); i=$((i+1)); done; touch HERE/forked; exec sleep 1000"], starttime: 0.1}
+  fork: {cmd: [sh, -c, "i=0; while [ $i -lt 5000 ]; do ( (:) & ); i=$((i+1)); done; touch HERE/forked; exec sleep 1000"], starttime: 0.1}
 `)
 	d := r.Start()
 	r.Await("RUNNING", "fork:0")
