@@ -143,6 +143,9 @@ func (d *daemon) startChecks(in *instance, who process) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &checking{conf: in.conf.Check, who: who, cancel: cancel}
 	in.checking = c
+	if !in.ill {
+		in.resumeIllness(c)
+	}
 	wait := time.Duration(rand.Int64N(int64(c.conf.Interval) + 1))
 	c.again = d.after(wait, func() { d.check(ctx, in, c) })
 }
@@ -165,7 +168,7 @@ func (d *daemon) check(ctx context.Context, in *instance, c *checking) {
 func (d *daemon) checkedWell(in *instance, c *checking) {
 	c.failed, c.sick = 0, ""
 	if in.ill {
-		in.ill = false
+		in.getWell()
 		d.tellOf(in, event.Healthy)
 	}
 }
@@ -177,7 +180,7 @@ func (d *daemon) checkedBadly(in *instance, c *checking, err error) {
 		return
 	}
 	c.sick = count(c.failed, "check") + " failed: " + err.Error()
-	in.ill = true
+	in.fallIll(c)
 	d.tellOf(in, event.Unhealthy, "reason", c.sick, "action", c.conf.Action)
 	if c.conf.Action == "restart" {
 		in.tell("sick", itoa(c.who.pid), "unhealthy: "+c.sick)

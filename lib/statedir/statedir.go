@@ -170,6 +170,10 @@ func (r Run) Lock() string { return string(r) + "/lock" }
 // sent again when tmd and helper died before it was heeded.
 func (r Run) Order() string { return string(r) + "/order" }
 
+// Illness is what a health check has reported of which process, and not taken
+// back yet: tmd writes it for the tmd after it.
+func (r Run) Illness() string { return string(r) + "/illness" }
+
 // Ready is the FIFO on which a program with `ready: {notify: FD}` says so.
 func (r Run) Ready() string { return string(r) + "/ready" }
 
@@ -186,7 +190,7 @@ func (r Run) Create() error {
 func (r Run) Remove() error {
 	files := []string{
 		r.Spec(), r.Spec() + ".new", r.Status(), r.Status() + ".new", r.Order(), r.Order() + ".new",
-		r.Control(), r.Lock(), r.Ready(),
+		r.Illness(), r.Illness() + ".new", r.Control(), r.Lock(), r.Ready(),
 	}
 	for _, file := range files {
 		if err := unix.Unlink(file); err != nil && err != unix.ENOENT {

@@ -195,9 +195,19 @@ programs:
 	if n := times(h, " web:0 unhealthy "); n != 1 {
 		t.Errorf("unhealthy was told %d times", n)
 	}
+	d.Kill()
+	asked = len(h.Read("asked"))
+	d = h.Start()
+	awaitDetail(h, "web:0", "unhealthy: 2 checks failed: connect "+address+": connection refused")
+	tmtest.Until(t, func() bool { return len(h.Read("asked")) > asked+10 }, "more checks were made")
+	if n := times(h, " web:0 unhealthy "); n != 1 {
+		t.Errorf("unhealthy was told %d times over a restart of tmd", n)
+	}
+	d.Kill()
 	l, err = net.Listen("tcp", address)
 	must(t, err)
 	defer l.Close()
+	d = h.Start()
 	h.AwaitLog(` web:0 healthy\n`)
 	awaitDetail(h, "web:0", "-")
 	if now := h.PID("web:0"); now != pid {
