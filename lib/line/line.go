@@ -100,8 +100,9 @@ func unhex(c byte) int {
 // Words splits a line at its spaces and decodes each word. Runs of spaces
 // separate once. The only error is ErrEncoding.
 func Words(text string) ([]string, error) {
-	var words []string
-	for _, field := range strings.Split(text, " ") {
+	fields := strings.Split(text, " ")
+	words := fields[:0] // in their place: a line may have thousands
+	for _, field := range fields {
 		if field == "" {
 			continue
 		}

@@ -28,6 +28,7 @@ type conn struct {
 	changed *sync.Cond // requests got shorter
 	// requests came and are not answered yet; the first is being handled.
 	requests []*Request
+	waiting  int  // bytes of the others
 	evicted  bool // had to make room before it authenticated
 }
 
@@ -160,11 +161,13 @@ func (c *conn) linger() {
 }
 
 // read takes requests in until the client sends no more. It returns true when
-// it stopped at something after which the stream cannot be trusted.
+// it stopped at something after which the stream cannot be trusted. A line is
+// taken apart only once there is room for it: its words take ten times as much.
 func (c *conn) read() (broken bool) {
 	for {
 		text, err := c.lines.Next()
 		if err == line.ErrTooLong {
+			c.awaitRoom(0)
 			c.enqueue(&Request{fault: &Error{Bad, "line too long"}})
 			return true
 		}
@@ -175,6 +178,7 @@ func (c *conn) read() (broken bool) {
 			c.endAll()
 			continue
 		}
+		c.awaitRoom(len(text))
 		r, last := c.parse(string(text))
 		c.enqueue(r)
 		if last {
@@ -197,19 +201,29 @@ func (c *conn) parse(text string) (r *Request, last bool) {
 	return r, false
 }
 
-// enqueue adds a request and starts the handling when it is the only one. It
-// waits while too many are ahead of it.
+// awaitRoom waits while too much is ahead of a request of that many bytes. A
+// client may send the longest there is behind one that takes its time, and
+// then the `end` of that.
+func (c *conn) awaitRoom(size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.requests) >= MaxPipelined || len(c.requests) > 1 && c.waiting+size > MaxRequest {
+		c.changed.Wait()
+	}
+}
+
+// enqueue adds a request and starts the handling when it is the only one.
+// Only the reader calls it, so the room that it waited for is still there.
 func (c *conn) enqueue(r *Request) {
 	r.Peer, r.ReadOnly, r.client, r.done = c.peer, c.readOnly, c, make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.requests) >= MaxPipelined {
-		c.changed.Wait()
-	}
 	c.requests = append(c.requests, r)
 	if len(c.requests) == 1 {
 		go c.handleAll(r)
+		return
 	}
+	c.waiting += len(r.Line)
 }
 
 // handleAll handles requests, beginning with r, until there are none. None is
@@ -224,6 +238,7 @@ func (c *conn) handleAll(r *Request) {
 		r = nil
 		if len(c.requests) > 0 {
 			r = c.requests[0]
+			c.waiting -= len(r.Line)
 		}
 		c.mu.Unlock()
 		c.changed.Broadcast()

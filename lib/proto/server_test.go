@@ -2,6 +2,7 @@ package proto
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strconv"
@@ -276,6 +277,45 @@ func TestUnreadReplies(t *testing.T) {
 	}
 	if most > MaxQueued+1000 {
 		t.Errorf("%d bytes were kept for it", most)
+	}
+}
+
+// TestLongPipelined sends the longest requests behind one that streams, as
+// many as are taken: a client has no more than one of them kept for it, and
+// the `end` behind that is heard.
+func TestLongPipelined(t *testing.T) {
+	t.Parallel()
+	addr, s := serve(t, func(r *Request) {
+		if r.Verb == "watch" {
+			<-r.Done()
+		}
+		r.OK(r.Verb)
+	})
+	longest := "status" + strings.Repeat(" x", (MaxRequest-len("status \n"))/2) + "\n"
+	c := dialRaw(t, addr)
+	c.login(testSecret)
+	c.send("watch\n" + longest + "end\n")
+	c.expect("+OK watch", "+OK status")
+
+	greedy := dialRaw(t, addr)
+	greedy.login(testSecret)
+	greedy.send("watch\n")
+	for err := error(nil); err == nil; { // until nobody reads it
+		greedy.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+		_, err = io.WriteString(greedy, longest)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.clients {
+		c.mu.Lock()
+		kept := 0
+		for _, r := range c.requests {
+			kept += len(r.Line)
+		}
+		c.mu.Unlock()
+		if kept > MaxRequest+len("watch") {
+			t.Errorf("%d bytes of requests are kept for a client", kept)
+		}
 	}
 }
 
