@@ -129,9 +129,32 @@ func alone(r *proto.Request) bool {
 	return len(r.Args) == 0
 }
 
-// maxPatterns bounds how often one request may look at every instance. A line
-// has room for 16,000 times `all`, which would hold up the loop for minutes.
-const maxPatterns = 32
+// maxPatterns and maxPatternBytes, of all patterns together, bound what one
+// request costs, since each pattern is held against every instance. A line has
+// room for 16,000 times `all`, or for a [...] of 65,000 characters, which would
+// hold up the loop for minutes.
+const (
+	maxPatterns     = 32
+	maxPatternBytes = 256
+)
+
+// checkPatterns refuses a request that would cost too much.
+func checkPatterns(words []string) error {
+	patterns, size := 0, 0
+	for _, word := range words {
+		if word == "all" || isGlob(word) {
+			patterns++
+			size += len(word)
+		}
+	}
+	switch {
+	case patterns > maxPatterns:
+		return errors.New("more than " + itoa(maxPatterns) + " patterns in one request")
+	case size > maxPatternBytes:
+		return errors.New("more than " + itoa(maxPatternBytes) + " bytes of patterns in one request")
+	}
+	return nil
+}
 
 // targets are the instances that words name; all is none at all. Every word
 // must name one, or nothing is done.
@@ -139,18 +162,17 @@ func (d *daemon) targets(words []string) ([]*instance, error) {
 	if len(words) == 0 {
 		words = []string{"all"}
 	}
-	patterns := 0
-	for _, word := range words {
-		if word == "all" || isGlob(word) {
-			patterns++
-		}
-	}
-	if patterns > maxPatterns {
-		return nil, errors.New("more than " + itoa(maxPatterns) + " patterns in one request")
+	if err := checkPatterns(words); err != nil {
+		return nil, err
 	}
 	var found []*instance
 	taken := map[*instance]bool{}
+	seen := map[string]bool{} // a program may be named thousands of times as well
 	for _, word := range words {
+		if seen[word] {
+			continue
+		}
+		seen[word] = true
 		list, err := d.target(word)
 		if err != nil {
 			return nil, err

@@ -75,15 +75,20 @@ func (d *daemon) matchesProgram(glob string) bool {
 	return false
 }
 
-// names reports whether one of the targets names the program; none at all
-// name every one.
-func names(targets []string, program string) bool {
+// naming returns which programs targets name; none at all name every one.
+func naming(targets []string) func(program string) bool {
+	words := map[string]bool{}
+	var patterns []string
 	for _, word := range targets {
-		if word == "all" || word == program || globs(word, program) {
-			return true
+		words[word] = true
+		if isGlob(word) {
+			patterns = append(patterns, word)
 		}
 	}
-	return len(targets) == 0
+	return func(program string) bool {
+		return len(targets) == 0 || words["all"] || words[program] ||
+			slices.ContainsFunc(patterns, func(glob string) bool { return globs(glob, program) })
+	}
 }
 
 func (d *daemon) nearestName(word string) string {

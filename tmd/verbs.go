@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"taskmaster/lib/config"
 	"taskmaster/lib/event"
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
@@ -45,8 +46,9 @@ func (in *instance) statusLine() string {
 // emptyPrograms are those with numprocs 0 among the targets: one line each.
 func (d *daemon) emptyPrograms(targets []string) []string {
 	var lines []string
+	named := naming(targets)
 	for _, p := range d.listed {
-		if p.conf != nil && p.conf.Numprocs == 0 && names(targets, p.conf.Name) {
+		if p.conf != nil && p.conf.Numprocs == 0 && named(p.conf.Name) {
 			e := event.New(p.since, p.conf.Name, "stopped", "pid", "0", "uptime", "0", "restarts", "0", "detail", "numprocs is 0")
 			lines = append(lines, e.String())
 		}
@@ -191,29 +193,34 @@ func doPid(d *daemon, r *proto.Request) {
 	}
 }
 
+// doShow puts into words one instance after the other, as the client reads:
+// those of ten thousand take 100 MB.
 func doShow(d *daemon, r *proto.Request) {
-	var lines []string
-	ok := withTargets(d, r, "", 1, func(_ proto.Options, list []*instance) {
+	var shown []*config.Instance // never changed, only replaced
+	several := false
+	if !withTargets(d, r, "", 1, func(_ proto.Options, list []*instance) {
+		several = len(list) > 1
 		for _, in := range list {
-			if in.conf == nil {
-				continue
-			}
-			if len(list) > 1 {
-				lines = append(lines, line.Encode(in.name))
-			}
-			keys := in.conf.Keys
-			if r.ReadOnly {
-				keys = in.conf.PublicKeys()
-			}
-			for _, k := range keys {
-				lines = append(lines, line.Encode(k.Name)+" "+line.Encode(k.Value)+" "+line.Encode(k.File)+" "+itoa(k.Line))
+			if in.conf != nil {
+				shown = append(shown, in.conf)
 			}
 		}
-	})
-	answerAll(r, lines)
-	if ok {
-		r.OK("")
+	}) {
+		return
 	}
+	for _, conf := range shown {
+		if several {
+			r.Answer(line.Encode(conf.Name))
+		}
+		keys := conf.Keys
+		if r.ReadOnly {
+			keys = conf.PublicKeys()
+		}
+		for _, k := range keys {
+			r.Answer(line.Encode(k.Name) + " " + line.Encode(k.Value) + " " + line.Encode(k.File) + " " + itoa(k.Line))
+		}
+	}
+	r.OK("")
 }
 
 func doWatch(d *daemon, r *proto.Request) {

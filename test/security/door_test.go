@@ -198,6 +198,16 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("%.60q: raw control characters in %q", request, got)
 		}
 	}
+	for request, want := range map[string]string{
+		"status " + strings.Repeat("web ", 16000):        "+OK 1",
+		"status *[" + strings.Repeat("x", 60000) + "]":   "-ERR noprog more than 256 bytes of patterns in one request",
+		"status " + strings.Repeat("w* ", 33):            "-ERR noprog more than 32 patterns in one request",
+		"status " + strings.Repeat("[a-z]*x ", 32) + "*": "-ERR noprog more than 32 patterns in one request",
+	} {
+		if got := w.last(request); got != want {
+			t.Errorf("%.60q: %.200q, want %q", request, got, want)
+		}
+	}
 	w.send("status " + strings.Repeat("a ", 32768) + "\n")
 	if got := w.rest(); !strings.HasPrefix(got, "-ERR bad") || strings.Count(got, "\n") != 1 {
 		t.Errorf("a line of 65543 bytes: %.200q", got)
