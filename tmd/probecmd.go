@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -32,7 +33,9 @@ func (p *prober) command(ctx context.Context, argv []string, in *config.Instance
 	pid := 0
 	var err error
 	p.d.ask(func() {
-		pid, err = p.d.children.fork(argv, p.d.commandAttr(in, mark), func(s unix.WaitStatus) { ended <- s })
+		onBoundThread(in, func() {
+			pid, err = p.d.children.fork(argv, p.d.commandAttr(in, mark), func(s unix.WaitStatus) { ended <- s })
+		})
 	})
 	if err != nil {
 		return errors.New(die.Reason(err))
@@ -127,4 +130,39 @@ func (d *daemon) commandAttr(in *config.Instance, mark string) *syscall.ProcAttr
 		attr.Sys.Credential = c
 	}
 	return attr
+}
+
+// onBoundThread calls fork on a thread that has taken on what keeps the program
+// from more rights, and that ends with it: what a program of another user can
+// write must not get, as its probe, what the program was denied. The change of
+// the uid in the fork takes the capabilities but for those to be inherited.
+func onBoundThread(in *config.Instance, fork func()) {
+	if !in.NoNewPrivs && in.User == nil {
+		fork()
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked, so the thread ends
+		if in.NoNewPrivs {
+			unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		}
+		if in.User != nil && in.User.UID != 0 {
+			inheritNothing()
+		}
+		fork()
+	}()
+	<-done
+}
+
+// inheritNothing leaves the calling thread no capability to pass on by exec
+// (capabilities(7)).
+func inheritNothing() {
+	var held [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if unix.Capget(&header, &held[0]) == nil {
+		held[0].Inheritable, held[1].Inheritable = 0, 0
+		unix.Capset(&header, &held[0])
+	}
 }

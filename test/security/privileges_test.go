@@ -19,8 +19,12 @@ func procStatus(t *testing.T, pid int) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return statusFields(string(text))
+}
+
+func statusFields(text string) map[string]string {
 	fields := map[string]string{}
-	for _, line := range strings.Split(string(text), "\n") {
+	for _, line := range strings.Split(text, "\n") {
 		name, value, _ := strings.Cut(line, ":")
 		fields[name] = strings.Join(strings.Fields(value), " ")
 	}
@@ -31,7 +35,7 @@ const noCapability = "0000000000000000"
 
 // A program with user: has that user's ids in all four places, its groups and
 // no other, no capability of any kind though tmd was given some to pass on,
-// and no descriptor beyond 0, 1 and 2.
+// and no descriptor beyond 0, 1 and 2; and so has the command that probes it.
 func TestUserHasNoWayBack(t *testing.T) {
 	t.Parallel()
 	tmtest.Need(t, "setpriv", "util-linux")
@@ -42,34 +46,22 @@ programs:
   hard: {user: nobody, no_new_privs: true, limits: {nofile: 64}, nice: 5, env: {GODEBUG: x}}
   logged: {user: nobody, stdout: {file: '%(here)s/out.log'}}
   ready: {user: nobody, ready: {sd_notify: true}, starttime: 0, cmd: 'sh -c "sleep 1000 & wait"'}
+  probed: {user: nobody, no_new_privs: true, ready: {cmd: 'sh -c "cat /proc/self/status >out.probe"'}, workingdir: '%(here)s'}
 `)
-	h.File("out.plain", "")
-	h.File("out.hard", "")
-	h.File("out.ready", "")
-	for _, name := range []string{"out.plain", "out.hard", "out.ready"} {
+	for _, name := range []string{"out.plain", "out.hard", "out.ready", "out.probed", "out.probe"} {
+		h.File(name, "")
 		if err := os.Chown(filepath.Join(h.Dir, name), 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h.StartBy([]string{"setpriv", "--inh-caps", "+net_raw,+sys_admin", "--ambient-caps", "+net_raw", "--groups", "0,4,27"})
-	h.Await("RUNNING", "plain:0", "hard:0", "logged:0")
+	h.Await("RUNNING", "plain:0", "hard:0", "logged:0", "probed:0")
 	h.Await("STARTING", "ready:0")
+	unprivileged(t, "the probe", statusFields(h.Read("out.probe")), true)
 	for _, name := range []string{"plain:0", "hard:0", "logged:0", "ready:0"} {
 		// Its exec stage, which is tmsupervise still, precedes it.
 		tmtest.Until(t, func() bool { return !slices.Contains(h.Children("tmsupervise"), h.PID(name)) }, "%s is executed", name)
-		now := procStatus(t, h.PID(name))
-		const uid = "65534 65534 65534 65534"
-		for field, want := range map[string]string{
-			"Uid": uid, "Gid": uid, "Groups": "65534", "CapInh": noCapability, "CapPrm": noCapability,
-			"CapEff": noCapability, "CapAmb": noCapability, "SigIgn": noCapability, "SigBlk": noCapability,
-		} {
-			if now[field] != want {
-				t.Errorf("%s: %s is %q, want %q", name, field, now[field], want)
-			}
-		}
-		if want := map[bool]string{true: "1", false: "0"}[name == "hard:0"]; now["NoNewPrivs"] != want {
-			t.Errorf("%s: NoNewPrivs is %s, want %s", name, now["NoNewPrivs"], want)
-		}
+		unprivileged(t, name, procStatus(t, h.PID(name)), name == "hard:0")
 		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.PID(name)))
 		if err != nil {
 			t.Fatal(err)
@@ -80,6 +72,21 @@ programs:
 		}
 		if strings.Join(numbers, " ") != "0 1 2" {
 			t.Errorf("%s: descriptors %v", name, numbers)
+		}
+	}
+}
+
+// unprivileged checks the status of a process that is to be nobody's alone.
+func unprivileged(t *testing.T, name string, now map[string]string, noNewPrivs bool) {
+	t.Helper()
+	const uid = "65534 65534 65534 65534"
+	for field, want := range map[string]string{
+		"Uid": uid, "Gid": uid, "Groups": "65534", "CapInh": noCapability, "CapPrm": noCapability,
+		"CapEff": noCapability, "CapAmb": noCapability, "SigIgn": noCapability, "SigBlk": noCapability,
+		"NoNewPrivs": map[bool]string{true: "1", false: "0"}[noNewPrivs],
+	} {
+		if now[field] != want {
+			t.Errorf("%s: %s is %q, want %q", name, field, now[field], want)
 		}
 	}
 }
