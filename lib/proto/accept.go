@@ -11,9 +11,19 @@ import (
 // isClosed tells the end of a listener.
 func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
 
-// isAborted tells a client that went away before it was accepted.
+// isAborted tells a client that went away before it was accepted, or whose
+// network did (accept(2)).
 func isAborted(err error) bool {
-	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EPROTO)
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	switch errno {
+	case syscall.ECONNABORTED, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT, syscall.EHOSTDOWN,
+		syscall.ENONET, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ETIMEDOUT:
+		return true
+	}
+	return false
 }
 
 // isExhausted tells a lack of file descriptors or memory (accept(2)).

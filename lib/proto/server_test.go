@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -427,8 +428,9 @@ func TestExhausted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failing := &flaky{l, make(chan error, 2)}
+	failing := &flaky{l, make(chan error, 3)}
 	failing.errs <- syscall.ECONNABORTED
+	failing.errs <- &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.ENETDOWN)}
 	failing.errs <- syscall.EMFILE
 	s := &Server{Auth: func() string { return "none" }, Handle: echo}
 	served := make(chan error, 1)
