@@ -18,6 +18,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"unicode/utf8"
 )
 
 // Exit codes, the same for every tool. OK, Failed, NotUp and Unreachable are
@@ -135,7 +136,32 @@ func message(kind, what string, why error) string {
 	if why != nil {
 		text += ": " + Reason(why)
 	}
-	return text + "\n"
+	return oneLine(text) + "\n"
+}
+
+// oneLine escapes what would end the line or drive a terminal: paths and what
+// a peer said may hold it.
+func oneLine(text string) string {
+	var out []byte
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r < 0x20 || 0x7f <= r && r < 0xa0 || r == utf8.RuneError && size == 1:
+			if out == nil {
+				out = append(make([]byte, 0, len(text)+16), text[:i]...)
+			}
+			for _, c := range []byte(text[i : i+size]) {
+				out = append(out, '\\', 'x', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+			}
+		case out != nil:
+			out = append(out, text[i:i+size]...)
+		}
+		i += size
+	}
+	if out == nil {
+		return text
+	}
+	return string(out)
 }
 
 func say(kind, what string, why error) {

@@ -49,6 +49,8 @@ func TestGrammar(t *testing.T) {
 		{func() { Fatal(Temporary, "unable to open /x", denied) }, "tmd: fatal: unable to open /x: permission denied\n", 111},
 		{func() { Fatal(Usage, "no command", nil) }, "tmd: fatal: no command\n", 100},
 		{func() { Warn("unable to lock", syscall.ENOENT) }, "tmd: warning: unable to lock: no such file\n", -1},
+		{func() { Warn("unable to open /\x1b[31mé\n\u009b\xff", syscall.ENOENT) },
+			`tmd: warning: unable to open /\x1b[31mé\x0a\xc2\x9b\xff: no such file` + "\n", -1},
 		{func() { UsageError("", "tmd [-t]") }, "tmd: usage: tmd [-t]\n", 100},
 		{func() { UsageError("unknown option -x", "tmd [-t]") }, "tmd: fatal: unknown option -x\ntmd: usage: tmd [-t]\n", 100},
 	} {
