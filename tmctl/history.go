@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/safepath"
 )
 
 var historyCommand = command{
@@ -65,13 +66,37 @@ func openHistory() (*history, error) {
 	return &history{filepath.Join(dir, "history")}, nil
 }
 
+// open opens the file, and nothing that somebody else put in its place: under
+// sudo(8) HOME may be the directory of another user, who is not to choose what
+// root writes to.
+func (h *history) open(flags int) (*os.File, error) {
+	fd, err := safepath.Open(h.path, flags|unix.O_NONBLOCK|unix.O_NOCTTY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), h.path)
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
 // read returns all lines.
 func (h *history) read() ([]byte, error) {
-	text, err := os.ReadFile(h.path)
+	file, err := h.open(unix.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return text, err
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
 }
 
 // append adds one line. A line that looks like a secret is left out. On a
@@ -80,7 +105,7 @@ func (h *history) append(line string) error {
 	if h == nil || secretLike.MatchString(line) {
 		return nil
 	}
-	file, err := os.OpenFile(h.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	file, err := h.open(unix.O_RDWR | unix.O_APPEND | unix.O_CREAT)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,8 @@ func (l *location) open() (*os.File, error) {
 		return file, nil
 	}
 	for _, name := range defaultConfigs {
-		file, err := os.Open(name)
+		// Without waiting for a FIFO that somebody put into this directory.
+		file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -85,6 +86,9 @@ func trusted(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
 		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("found by default, but it is no regular file")
 	}
 	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 && int(owner) != os.Geteuid() {
 		return fmt.Errorf("found by default, but it belongs to user %d; name it with -c", owner)
