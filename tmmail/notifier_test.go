@@ -437,4 +437,10 @@ func TestSpoolInUse(t *testing.T) {
 	if _, err := openSpool(open); err == nil {
 		t.Error("a spool that others can read was accepted")
 	}
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openSpool(filepath.Join(open, "spool")); err == nil {
+		t.Error("a spool was accepted that others can put another in the place of")
+	}
 }

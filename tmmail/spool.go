@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/safepath"
 	"taskmaster/lib/statedir"
 
 	"golang.org/x/sys/unix"
@@ -68,8 +69,12 @@ func (s spool) makeDirs() error {
 	return nil
 }
 
-// checkOwner refuses a directory in which someone else could put a mail.
+// checkOwner refuses a directory in which someone else could put a mail, or in
+// whose place another: what is in tmp/ is removed at start.
 func checkOwner(dir string) error {
+	if err := safepath.Secure(dir); err != nil {
+		return err
+	}
 	info, err := os.Stat(dir)
 	if err != nil {
 		return err
