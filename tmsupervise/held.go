@@ -19,7 +19,7 @@ func (h *helper) holdLogs() {
 		if o.Kind != spec.Log {
 			continue
 		}
-		if fd, err := openOutput(o); err == nil { // else the program's start says why
+		if fd, err := openOutput(o, 0); err == nil { // else the program's start says why
 			h.heldLogs[i] = fd
 		}
 	}

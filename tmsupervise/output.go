@@ -43,7 +43,7 @@ func (f *programFds) openOne(o spec.Output, index int, skip func(spec.Output) bo
 	case o.Path == "" || skip != nil && skip(o):
 		return f.null, 0, nil
 	}
-	fd, err := openOutput(o)
+	fd, err := openOutput(o, 0)
 	if err != nil {
 		errno, _ := err.(syscall.Errno)
 		fail = logFailure(o.Path, errno)
@@ -92,15 +92,15 @@ func (f *programFds) close() {
 
 // openOutput opens the file or FIFO that an output names, and in a directory
 // that others may write to nothing that they may have planted. A FIFO that
-// nobody reads is an error, not a wait.
-func openOutput(o spec.Output) (int, error) {
+// nobody reads is an error, not a wait. More are further flags.
+func openOutput(o spec.Output, more int) (int, error) {
 	flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NONBLOCK | unix.O_NOCTTY
 	if o.Kind == spec.Log {
 		// The program itself holds the reading side, so that no death of a
 		// keeper gives it SIGPIPE or loses what the pipe holds.
 		flags = unix.O_RDWR | unix.O_NONBLOCK
 	}
-	fd, err := safepath.Open(o.Path, flags, 0o644)
+	fd, err := safepath.Open(o.Path, flags|more, 0o644)
 	if err == nil {
 		unix.SetNonblock(fd, false)
 	}

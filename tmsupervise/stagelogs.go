@@ -9,7 +9,7 @@ import (
 
 // stageLogs are the logs of a program with another user: one whose path only
 // root or tmd's user can change is opened with their rights, any other with
-// the program's own.
+// the program's own and through no link of its last part.
 type stageLogs struct {
 	fds  [2]int
 	late [2]bool
@@ -22,7 +22,7 @@ func openEarly(st *stage) *stageLogs {
 			continue
 		}
 		if o.Kind == spec.Log || safepath.Trusted(o.Path) {
-			logs.open(st, i, o)
+			logs.open(st, i, o, 0)
 		} else {
 			logs.late[i] = true
 		}
@@ -33,13 +33,13 @@ func openEarly(st *stage) *stageLogs {
 func (l *stageLogs) openLate(st *stage) {
 	for i, o := range []spec.Output{st.spec.Stdout, st.spec.Stderr} {
 		if l.late[i] {
-			l.open(st, i, o)
+			l.open(st, i, o, unix.O_NOFOLLOW)
 		}
 	}
 }
 
-func (l *stageLogs) open(st *stage, i int, o spec.Output) {
-	fd, err := openOutput(o)
+func (l *stageLogs) open(st *stage, i int, o spec.Output, flags int) {
+	fd, err := openOutput(o, flags)
 	st.check("open", err, o.Path)
 	l.fds[i] = fd
 }

@@ -26,12 +26,13 @@ import (
 // kernel (path_resolution(7)).
 const maxLinks = 40
 
-// Open opens path with the flags of open(2) and O_CLOEXEC. The errors are
+// Open opens path with the flags of open(2) and O_CLOEXEC; with O_NOFOLLOW the
+// last part is no link whoever made it. The errors are
 // those of open(2), and in a directory that others may write to, or below one,
 // ELOOP for a symbolic link anywhere, EMLINK for a file with two names and
 // EACCES for one that somebody prepared to be written to.
 func Open(path string, flags int, mode uint32) (fd int, err error) {
-	w, name, err := walkTo(path)
+	w, name, err := walkTo(path, flags&unix.O_NOFOLLOW == 0)
 	if err != nil {
 		return -1, err
 	}
@@ -70,7 +71,7 @@ func (w *walker) suspect(fd int, writing bool) error {
 // the directories that path leads through. It need not exist, its directory
 // must.
 func Trusted(path string) bool {
-	w, _, err := walkTo(path)
+	w, _, err := walkTo(path, true)
 	if err != nil {
 		return false
 	}
@@ -84,7 +85,7 @@ func Trusted(path string) bool {
 // group of the caller's own number, as the members of a user private group
 // are that user alone. The error names the directory and what is wrong.
 func Secure(path string) error {
-	w, _, err := walkTo(path)
+	w, _, err := walkTo(path, true)
 	if err != nil {
 		return err
 	}
@@ -115,8 +116,9 @@ type walker struct {
 
 func (w *walker) close() { unix.Close(w.dir) }
 
-// walkTo goes to the directory that path names its last part in.
-func walkTo(path string) (w *walker, name string, err error) {
+// walkTo goes to the directory that path names its last part in, which is that
+// of the link itself when last links are not to be followed.
+func walkTo(path string, followLast bool) (w *walker, name string, err error) {
 	if path == "" {
 		return nil, "", unix.ENOENT
 	}
@@ -136,6 +138,8 @@ func walkTo(path string) (w *walker, name string, err error) {
 		w.judge(name)
 		target, linked := w.link(name)
 		switch {
+		case linked && path == "" && !followLast:
+			return w, name, nil
 		case linked:
 			if path != "" {
 				target += "/" + path

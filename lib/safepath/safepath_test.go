@@ -87,6 +87,12 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%q: %v, want %v", path, err, want)
 		}
 	}
+	for path, want := range map[string]error{"/a/b/link": unix.ELOOP, "/a/dirlink/file": nil, "/a/twice": unix.ELOOP} {
+		fd, err := Open(own+path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+		if unix.Close(fd); err != want {
+			t.Errorf("%s with O_NOFOLLOW: %v, want %v", path, err, want)
+		}
+	}
 	if fd, err := Open(own+"/a/", unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
 		t.Errorf("a directory: %v", err)
 	} else {
