@@ -45,6 +45,9 @@ func (d *daemon) accessFor(s config.Settings) (*access, error) {
 	if a.secret, err = a.readOrMake(path); err == nil && s.ReadonlySecret != "" {
 		path = s.ReadonlySecret
 		a.readonly, err = a.readOrMake(path)
+		if err == nil && a.readonly == a.secret {
+			err = errSameSecret // who has it would be let in for all
+		}
 	}
 	if err != nil {
 		a.drop()
@@ -103,6 +106,8 @@ func (a *access) readOrMake(path string) (string, error) {
 	a.made = append(a.made, path)
 	return secret, nil
 }
+
+var errSameSecret = errors.New("it is the same as the one that allows all")
 
 var errNoAuth = errors.New("auth is none: there is no secret")
 

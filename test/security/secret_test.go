@@ -269,6 +269,10 @@ taskmaster: {listen: '127.0.0.1:0', readonly_secret: '%(here)s/readonly'}
 	if now := h.Status("web:0"); now.PID != pid {
 		t.Errorf("something was changed: %s", now.Line())
 	}
+	h.Write(strings.Replace(h.Read("taskmaster.yaml"), "/readonly'", "/state/secret'", 1))
+	if r := h.Ctl("reload"); r.Code == 0 || !strings.Contains(r.Stderr, "the same") {
+		t.Errorf("one secret for both: exit %d, %q", r.Code, r.Stderr)
+	}
 }
 
 func mkfifo(t *testing.T, path string) {
