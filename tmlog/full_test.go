@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -248,6 +249,40 @@ func TestFullEvent(t *testing.T) {
 	e = read()
 	if n := e.Int("dropped"); e.Kind != event.LogFull || n != 5000-strings.Count(r.content(), "0123456789\n") {
 		t.Errorf("the event is %s", e.String())
+	}
+	if code := p.end(); code != 0 || p.stderr.String() != "" {
+		t.Errorf("exit code %d, standard error %q", code, p.stderr)
+	}
+}
+
+// Under tmd a file that cannot be opened is told like one that cannot be
+// written, and waited for: a tmlog that ends is seen on nobody's screen.
+func TestUnopenableEvent(t *testing.T) {
+	t.Parallel()
+	base := openDir(t)
+	r := newRigIn(t, filepath.Join(base, "a"))
+	events := filepath.Join(base, "events")
+	if err := errors.Join(unix.Mkfifo(events, 0o600), os.RemoveAll(r.dir), os.WriteFile(r.dir, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	fifo, err := os.OpenFile(events, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fifo.Close()
+	cmd := r.command(binary)
+	cmd.Env = append(os.Environ(), eventsVariable+"="+events)
+	p := r.startAs(cmd)
+	r.write("one\n")
+	buf := make([]byte, event.Max)
+	n, err := fifo.Read(buf)
+	if want := " tmd logfull file=" + r.log + " policy=block reason=not%20a%20directory\n"; err != nil || !strings.HasSuffix(string(buf[:n]), want) {
+		t.Errorf("the event is %q, %v", buf[:n], err)
+	}
+	os.Remove(r.dir)
+	r.current("one\n")
+	if code := r.start().code(); code != 111 {
+		t.Errorf("a second tmlog exits %d, want 111", code)
 	}
 	if code := p.end(); code != 0 || p.stderr.String() != "" {
 		t.Errorf("exit code %d, standard error %q", code, p.stderr)

@@ -16,7 +16,7 @@ import (
 // Its content is a note.
 type lock struct {
 	path  string
-	fd    int
+	fd    int  // -1 while it could not be taken
 	blank bool // nothing is noted
 }
 
@@ -40,20 +40,25 @@ func takeLock(file string) (*lock, error) {
 	return l, nil
 }
 
-// renew takes the lock once more when its file went away with the directory.
+// renew takes the lock when that has not been possible yet, and once more when
+// its file went away with the directory.
 func (l *lock) renew(file string) error {
 	var held, named unix.Stat_t
-	if err := unix.Fstat(l.fd, &held); err != nil {
-		return err
-	}
-	if unix.Lstat(l.path, &named) == nil && named.Ino == held.Ino && named.Dev == held.Dev {
-		return nil
+	if l.fd >= 0 {
+		if err := unix.Fstat(l.fd, &held); err != nil {
+			return err
+		}
+		if unix.Lstat(l.path, &named) == nil && named.Ino == held.Ino && named.Dev == held.Dev {
+			return nil
+		}
 	}
 	fresh, err := takeLock(file)
 	if err != nil {
 		return err
 	}
-	unix.Close(l.fd)
+	if l.fd >= 0 {
+		unix.Close(l.fd)
+	}
 	*l = *fresh
 	return nil
 }

@@ -44,6 +44,7 @@ func newLogger(opt options, in source, mail *mailbox) *logger {
 		opt:      opt,
 		in:       in,
 		mail:     mail,
+		lock:     &lock{path: lockPath(opt.path), fd: -1},
 		out:      newCurrent(opt.path),
 		backups:  files,
 		compress: compressor{files: files, command: opt.compress, mail: mail},

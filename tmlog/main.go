@@ -66,28 +66,42 @@ func open(opt options, stdin int, mail *mailbox) (l *logger, code int, err error
 	if err := takeRights(opt.path); err != nil {
 		return nil, die.Temporary, errors.New("unable to take the rights of the owner of " + parent(opt.path) + ": " + die.Reason(err))
 	}
-	// Looked at before the lock, which would leave its file beside a device.
-	if err := usable(opt.path); err != nil {
-		return nil, codeOf(err), errors.New("unable to open " + opt.path + ": " + die.Reason(err))
-	}
-	l.lock, err = takeLock(opt.path)
-	if err == unix.ENOENT {
-		if err = l.out.dir.makeDir(parent(opt.path)); err == nil {
-			l.lock, err = takeLock(opt.path)
-		}
-	}
+	what, err := l.begin()
 	switch {
 	case err == unix.EWOULDBLOCK:
 		return nil, die.Temporary, errors.New("unable to lock " + opt.path + ": another tmlog writes it")
-	case err != nil:
-		return nil, codeOf(err), errors.New("unable to open " + lockPath(opt.path) + ": " + die.Reason(err))
-	}
-	if err := l.use(); err != nil && !noSpace(err) {
-		return nil, codeOf(err), errors.New("unable to open " + opt.path + ": " + die.Reason(err))
+	case err != nil && !l.notices.toEvents():
+		return nil, codeOf(err), errors.New("unable to open " + what + ": " + die.Reason(err))
+	case err != nil: // tmd would start it again and again, and nobody be told
+		return l, die.OK, nil
 	}
 	l.compress.discard()
 	l.tidy()
 	return l, die.OK, nil
+}
+
+// begin takes the lock and opens the file; what names the one that could not
+// be. A full disk is none of its errors.
+func (l *logger) begin() (what string, err error) {
+	path := l.opt.path
+	// Looked at before the lock, which would leave its file beside a device.
+	if err := usable(path); err != nil {
+		return path, err
+	}
+	held, err := takeLock(path)
+	if err == unix.ENOENT {
+		if err = l.out.dir.makeDir(parent(path)); err == nil {
+			held, err = takeLock(path)
+		}
+	}
+	if err != nil {
+		return lockPath(path), err
+	}
+	l.lock = held
+	if err := l.use(); err != nil && !noSpace(err) {
+		return path, err
+	}
+	return "", nil
 }
 
 // codeOf tells an error that trying again will not mend from the others.

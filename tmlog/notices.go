@@ -55,6 +55,9 @@ func openNotices(fifo, file string, onFull policy) *notices {
 	return n
 }
 
+// toEvents reports whether they go to tmd.
+func (n *notices) toEvents() bool { return n.events >= 0 }
+
 // trouble tells of something that failed.
 func (n *notices) trouble(what string, why error) {
 	reason := what

@@ -99,11 +99,11 @@ func (l *logger) use() error {
 	if err != nil || !fresh {
 		return err
 	}
-	l.opened()
 	if err := l.lock.renew(l.opt.path); err != nil {
 		l.out.close() // nothing is written without the lock
 		return err
 	}
+	l.opened()
 	return nil
 }
 
