@@ -51,6 +51,7 @@ func main() {
 	flag.DurationVar(&s.idle, "idle", 15*time.Second, "how long wakeups are counted")
 	flag.Parse()
 
+	began := time.Now()
 	if err := s.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(111)
@@ -74,6 +75,7 @@ func main() {
 		json.NewEncoder(os.Stdout).Encode(all)
 		return
 	}
+	fmt.Print(circumstances(os.Args[1:], began))
 	printTables(os.Stdout, all)
 }
 
