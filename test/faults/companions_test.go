@@ -133,6 +133,50 @@ exec "`+tmtest.Bin("tmlog")+`" "$@"
 	}
 }
 
+// TestLogThatCannotBeWritten: that a log cannot be opened is an event, so that
+// people know why a program waits; once it can, nothing is missing.
+func TestLogThatCannotBeWritten(t *testing.T) {
+	r := newRig(t, `
+programs:
+  talk: {cmd: TEMPER -every 20ms, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
+`)
+	if err := os.Mkdir(r.Dir+"/talk.log", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := r.Start()
+	r.AwaitLog(` tmd logfull file=\S*/talk.log policy=block reason=\S*is%20a%20directory`)
+	r.moreLines("talk:0")
+	if err := os.Remove(r.Dir + "/talk.log"); err != nil {
+		t.Fatal(err)
+	}
+	r.until(func() bool { return r.Read("talk.log") != "" }, "talk.log is written")
+	d.Stop()
+	r.whole("talk:0", r.Dir+"/talk.log")
+}
+
+// TestStoppedMail: a tmmail that takes nothing holds up nobody, and what it was
+// not told is counted.
+func TestStoppedMail(t *testing.T) {
+	r := newRig(t, `
+taskmaster: {listen: "127.0.0.1:0", mail: {to: [a@example.org], server: "127.0.0.1:9", spool: HERE/spool}}
+programs:
+  brief: {cmd: TEMPER -life 20ms -code 3, starttime: 0, autorestart: never}
+`)
+	d := r.Start()
+	r.Await("EXITED", "brief:0")
+	mail := r.Children("tmmail")
+	signal(t, mail[0], unix.SIGSTOP)
+	r.fillFIFO(r.State + "/mail")
+	r.OK("start", "brief")
+	r.Await("EXITED", "brief:0")
+	signal(t, mail[0], unix.SIGCONT)
+	r.until(func() bool {
+		r.OK("start", "brief") // what is lost is told with the next event for which there is room
+		return strings.Contains(r.Log(), " tmd lost n=") && strings.Contains(r.Log(), "what=mail")
+	}, "the event log counts the events that tmmail was not told")
+	d.Stop()
+}
+
 // TestKillMail: tmmail is replaced; an event that it had taken is mailed by
 // the next one from its spool.
 func TestKillMail(t *testing.T) {
