@@ -75,6 +75,37 @@ programs:
 	r.whole("talk:0", r.Dir+"/talk.log")
 }
 
+// TestRemovedBinaries: programs go on and are restarted when our binaries are
+// gone, and who dies then comes back once they are there again.
+func TestRemovedBinaries(t *testing.T) {
+	r := newRig(t, `
+programs:
+  straight: {cmd: TEMPER, starttime: 0.1}
+  staged: {cmd: TEMPER, starttime: 0.1, nice: 5}
+`)
+	r.install("tmd", "tmsupervise", "tmlog", "tmmail")
+	d := r.Launch(exec.Command("env", "PATH=/usr/bin:/bin", r.Dir+"/bin/tmd", "-c", r.Config, "-d", r.State))
+	d.AwaitUp()
+	r.Await("RUNNING", "straight:0", "staged:0")
+	if err := os.RemoveAll(r.Dir + "/bin"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"straight:0", "staged:0"} {
+		kill(t, r.PID(name))
+		r.until(func() bool { return r.lives(name) == 2 }, "%s is restarted", name)
+		r.Await("RUNNING", name)
+	}
+	was := r.running("straight:0")
+	kill(t, r.helper("straight:0"))
+	r.until(func() bool { return strings.Contains(d.Stderr(), "unable to start the helper of straight:0") }, "tmd says so")
+	r.same("straight:0", was)
+	r.install("tmd", "tmsupervise", "tmlog", "tmmail")
+	r.helper("straight:0")
+	r.same("straight:0", was)
+	r.OK("restart", "straight")
+	d.Stop()
+}
+
 // TestBadUpgrade: a binary that does not run, and a configuration that the
 // new tmd would refuse, are found before anything is given up.
 func TestBadUpgrade(t *testing.T) {
