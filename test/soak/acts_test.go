@@ -57,6 +57,10 @@ var acts = []struct {
 	{"kill tree", 6, (*soak).killTree},
 	{"stop and continue", 10, (*soak).sleepAny},
 	{"command", 18, (*soak).command},
+	{"kill starting tmd", 2, (*soak).killStartingTmd},
+	{"change in the gap", 3, (*soak).changeInTheGap},
+	{"kill reloading tmd", 3, (*soak).killReloadingTmd},
+	{"cut shutdown short", 1, (*soak).cutShutdown},
 	{"reload", 9, (*soak).reload},
 	{"broken reload", 2, (*soak).brokenReload},
 	{"upgrade", 3, (*soak).upgrade},
@@ -95,9 +99,76 @@ func (s *soak) killTmd() string {
 }
 
 func (s *soak) startTmd() {
-	s.tmd = s.Launch(exec.Command(tmtest.Bin("tmd"), "-c", s.Config, "-d", s.State))
+	s.launchTmd()
 	s.tmd.AwaitUp()
 	s.outage.end()
+}
+
+// killStartingTmd kills one after the other at any moment of their start.
+func (s *soak) killStartingTmd() string {
+	s.outage.begin()
+	s.tmd.Kill()
+	n := 1 + s.random.IntN(4)
+	for range n {
+		s.launchTmd()
+		s.pause(time.Duration(s.random.IntN(60)) * time.Millisecond)
+		s.tmd.Kill()
+	}
+	s.startTmd()
+	return fmt.Sprint(n)
+}
+
+// changeInTheGap changes the configuration while there is no tmd, and perhaps
+// kills a helper besides.
+func (s *soak) changeInTheGap() string {
+	s.outage.begin()
+	s.wakeAll()
+	s.tmd.Kill()
+	before := s.setup.names()
+	what := s.setup.mutate(s.random)
+	s.configure()
+	if s.random.IntN(2) == 0 {
+		what += ", kill " + s.killOne(s.Children("tmsupervise"))
+	}
+	s.startTmd()
+	s.forgetRemoved(before)
+	return what
+}
+
+// killReloadingTmd kills it somewhere in a reload; the next one reads the file
+// that this one was told of.
+func (s *soak) killReloadingTmd() string {
+	s.wakeAll()
+	before := s.setup.names()
+	what := s.setup.mutate(s.random)
+	s.configure()
+	s.outage.begin()
+	s.tmd.Signal(syscall.SIGHUP)
+	s.pause(time.Duration(s.random.IntN(20000)) * time.Microsecond)
+	s.tmd.Kill()
+	s.killOne(s.Children("tmsupervise"))
+	s.startTmd()
+	s.forgetRemoved(before)
+	return what
+}
+
+// cutShutdown kills a tmd that has begun to stop everything: the next one
+// starts what should run, and may have forgotten what a user did.
+func (s *soak) cutShutdown() string {
+	s.outage.begin()
+	s.wakeAll()
+	s.tmd.Signal(syscall.SIGTERM)
+	s.pause(time.Duration(s.random.IntN(400)) * time.Millisecond)
+	unix.Kill(s.tmd.PID(), unix.SIGKILL) // unless it has ended by now
+	s.tmd.Wait()
+	s.startTmd()
+	s.OK("start", "-n", "all")
+	clear(s.wishes)
+	return ""
+}
+
+func (s *soak) launchTmd() {
+	s.tmd = s.Launch(exec.Command(tmtest.Bin("tmd"), "-c", s.Config, "-d", s.State))
 }
 
 func (s *soak) killHelper() string {
@@ -287,12 +358,17 @@ func (s *soak) reload() string {
 	taken := len(s.Log())
 	s.tmd.Signal(syscall.SIGHUP)
 	s.awaitLogAfter(taken, " tmd reload by=HUP ")
+	s.forgetRemoved(before)
+	return what
+}
+
+// forgetRemoved: what is added again starts by itself.
+func (s *soak) forgetRemoved(before []string) {
 	for _, name := range before {
 		if !slices.Contains(s.setup.names(), name) {
-			delete(s.wishes, name) // what is added again starts by itself
+			delete(s.wishes, name)
 		}
 	}
-	return what
 }
 
 // brokenReload writes a file with a mistake, which must change nothing.

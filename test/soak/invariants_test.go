@@ -106,6 +106,7 @@ func (s *soak) noLeaks() {
 	var found string
 	tmtest.Until(s.t, func() bool { found = s.zombies(); return found == "" }, "no zombie stays")
 	s.onlyKnownFiles()
+	s.noKeeperTwice()
 	before := descriptors(s.tmd.PID())
 	s.killTmd()
 	s.settle()
@@ -117,6 +118,23 @@ func (s *soak) noLeaks() {
 			s.t.Errorf("helper %d has %d descriptors", pid, n)
 		}
 	}
+}
+
+// noKeeperTwice: there is one keeper for each that something needs.
+func (s *soak) noKeeperTwice() {
+	s.t.Helper()
+	logs := 1 // the event log
+	for _, k := range kinds {
+		if strings.Contains(k.keys, "{file:") {
+			logs++
+		}
+	}
+	want := fmt.Sprintf("%d tmsupervise, %d tmlog, 1 tmmail", len(s.setup.names())+1, logs) // and `missing`
+	tmtest.Until(s.t, func() bool {
+		found := fmt.Sprintf("%d tmsupervise, %d tmlog, %d tmmail",
+			len(s.Children("tmsupervise")), len(s.Children("tmlog")), len(s.Children("tmmail")))
+		return found == want
+	}, "there are %s", want)
 }
 
 // zombies are the children of our processes that nobody waits for.

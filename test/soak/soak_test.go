@@ -25,11 +25,11 @@ import (
 func TestMain(m *testing.M) { os.Exit(tmtest.Main(m, "./test/faults/temper")) }
 
 // length and seed are SECONDS and SEED of the environment; without them it is
-// two minutes in CI, a quarter of one elsewhere, and a seed of its own.
+// 75 seconds in CI, 15 elsewhere, and a seed of its own.
 func length(t *testing.T) time.Duration {
 	seconds := 15
 	if os.Getenv("CI") != "" {
-		seconds = 120
+		seconds = 75
 	}
 	if given := os.Getenv("SECONDS"); given != "" {
 		n, err := strconv.Atoi(given)
