@@ -111,6 +111,7 @@ func (h *helper) meetDeadlines() {
 	if passed(h.due) {
 		h.due = 0
 		h.step(timer)
+		h.checkGone() // when no descriptor was free to be told of it by
 	}
 	if passed(h.gaveUpAt) {
 		h.endAdopted()

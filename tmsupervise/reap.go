@@ -1,6 +1,7 @@
 package main
 
 import (
+	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
@@ -102,7 +103,9 @@ func (h *helper) programDied(end ending) {
 	}
 }
 
-// left counts the living rest of the program's tree.
+// left counts the living rest of the program's tree. Who cannot look, for want
+// of descriptors, must not take it for gone: a second copy would be started
+// beside it.
 func (h *helper) left() int {
 	if !h.foreign && noChildren() {
 		return 0
@@ -113,7 +116,15 @@ func (h *helper) left() int {
 			n++
 		}
 	}
+	if n == 0 && !canLook() {
+		return 1
+	}
 	return n
+}
+
+func canLook() bool {
+	_, err := procfs.ReadStat(unix.Getpid())
+	return err == nil
 }
 
 // noChildren asks the kernel, which is much cheaper than a walk of /proc: as

@@ -100,7 +100,8 @@ const stuckAfter = 5 * time.Second
 // seconds is in state D; it is shown and waited for, never started twice.
 func killRest(m *machine) {
 	if m.killed {
-		m.due, m.detail = 0, m.stuck()
+		m.due = 0
+		m.detail = m.stuck()
 		m.heed()
 		return
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"time"
 
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
@@ -129,8 +130,17 @@ func (h *helper) take(s procfs.Stat) bool {
 }
 
 // stuck tells what SIGKILL did not end: "still not gone (state D): pid 12".
+// Whom it could not see, for want of descriptors, it could not kill either, and
+// that is tried again.
 func (h *helper) stuck() string {
 	text := "still not gone"
+	if !canLook() {
+		h.due = h.now() + time.Second
+		return text
+	}
+	if h.spec.StopGroup != spec.Process {
+		h.signalRest(unix.SIGKILL) // it may not have seen them then
+	}
 	for _, m := range h.members() {
 		s, err := procfs.ReadStat(m.pid)
 		if err != nil || s.Dead() {

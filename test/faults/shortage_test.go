@@ -95,6 +95,37 @@ programs:
 	d.Stop()
 }
 
+// TestNoDescriptorsForHelper: a helper at its limit of descriptors cannot see
+// what its program left. It does not take that for gone, and recovers.
+func TestNoDescriptorsForHelper(t *testing.T) {
+	r := newRig(t, `
+programs:
+  tree: {cmd: "TEMPER -brood orphan=2", starttime: 0.1, stoptime: 0.1, autorestart: always, backoff: {first: 0.1, max: 0.2}}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "tree:0")
+	helper, was := r.helper("tree:0"), unix.Rlimit{}
+	if err := unix.Prlimit(helper, unix.RLIMIT_NOFILE, nil, &was); err != nil {
+		t.Fatal(err)
+	}
+	few := unix.Rlimit{Cur: 8, Max: was.Max} // fewer than it has open
+	if err := unix.Prlimit(helper, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		t.Fatal(err)
+	}
+	kill(t, r.PID("tree:0"))
+	r.AwaitLog(` tree:0 killed `)
+	if err := unix.Prlimit(helper, unix.RLIMIT_NOFILE, &was, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.AwaitLog(` tree:0 exited pid=\d+ signal=KILL `)
+	r.until(func() bool { return r.lives("tree:0") == 2 }, "tree:0 is restarted")
+	r.OK("wait", "-t", "60", "tree", "running")
+	if now := r.helper("tree:0"); now != helper {
+		t.Errorf("the helper was %d and is %d", helper, now)
+	}
+	d.Stop()
+}
+
 // TestFullStateDirectory: on a full disk programs are restarted, or are in
 // BACKOFF with the reason; nothing is started twice, helpers and tmd come back,
 // and all of it recovers unaided.
