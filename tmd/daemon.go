@@ -108,10 +108,12 @@ func (d *daemon) run() int {
 	d.warnLimits(d.file)
 	d.startMail(d.file.Settings.Mail)
 	endings := holdSignals(unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
+	// Clients are let in while instances are found again, which may take
+	// longer than tmctl waits; what they ask for waits for the loop.
+	go d.serve(d.listener)
 	d.attach()
 	go d.listenSignals(d.requests)
 	go d.listenSignals(endings)
-	go d.serve(d.listener)
 	d.ready.tell()
 	d.loop()
 	return d.finish()
