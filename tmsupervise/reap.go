@@ -110,12 +110,10 @@ func (h *helper) left() int {
 	if !h.foreign && noChildren() {
 		return 0
 	}
-	n := 0
-	for _, m := range h.members() {
-		if m.pid != h.pid {
-			n++
-		}
-	}
+	rest := h.rest()
+	h.watch(rest)
+	h.dropEnded()
+	n := max(len(rest), len(h.others))
 	if n == 0 && !canLook() {
 		return 1
 	}
@@ -143,9 +141,7 @@ func (h *helper) checkGone() {
 	if h.isGone() {
 		h.closeOthers()
 		h.step(gone)
-		return
 	}
-	h.watchOthers()
 }
 
 // isGone does not walk /proc where the kernel's word is enough: ten thousand

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,7 +79,7 @@ func (h *helper) signalRest(sig unix.Signal) {
 			h.signalMember(m, sig)
 		}
 	}
-	h.watchOthers()
+	h.watch(h.rest())
 }
 
 // maxWalks bounds the race with a program that forks as fast as it can.
@@ -98,6 +99,11 @@ func (h *helper) signalMember(m member, sig unix.Signal) {
 	}
 	procfs.SignalPidfd(fd, sig)
 	procfs.SignalPidfd(fd, unix.SIGCONT)
+	if h.foreign && !h.watches(m) {
+		// On its way out it may show nothing more to know it by.
+		h.others = append(h.others, watched{m, fd})
+		return
+	}
 	unix.Close(fd)
 }
 
@@ -154,19 +160,49 @@ func (h *helper) stuck() string {
 	return text
 }
 
-// watchOthers holds a pidfd on each member of the tree that is not below us.
-func (h *helper) watchOthers() {
-	if !h.foreign {
+// rest is what lives of the tree beside the program.
+func (h *helper) rest() []member {
+	found := slices.DeleteFunc(h.members(), func(m member) bool { return m.pid == h.pid })
+	for _, m := range h.leavers() {
+		if !slices.Contains(found, m) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// watch holds a pidfd on each member of a tree that is not below us: nothing
+// else tells its end.
+func (h *helper) watch(rest []member) {
+	if !h.foreign || h.spec.StopGroup == spec.Process {
 		return
 	}
-	for _, m := range h.members() {
-		if m.pid == h.pid || h.watches(m) {
+	for _, m := range rest {
+		if h.watches(m) {
 			continue
 		}
 		if fd, err := procfs.OpenPidfd(m.pid, m.start); err == nil {
 			h.others = append(h.others, watched{m, fd})
 		}
 	}
+}
+
+// leavers are processes that may be of an adopted tree, but have given up their
+// memory, and with it the environment to know them by, while they still have
+// their files and locks: what our parent inherited and is ending. It is waited
+// for, whosesoever it was, since it takes no longer than its exit.
+func (h *helper) leavers() []member {
+	if !h.foreign || h.spec.StopGroup != spec.Tree {
+		return nil
+	}
+	var found []member
+	for _, pid := range procfs.Children(unix.Getppid()) {
+		s, err := procfs.ReadStat(pid)
+		if err == nil && s.Exiting && !s.Dead() && s.Start >= h.startTicks {
+			found = append(found, member{pid, s.Start})
+		}
+	}
+	return found
 }
 
 func (h *helper) watches(m member) bool {

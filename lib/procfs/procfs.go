@@ -38,6 +38,7 @@ type Stat struct {
 	Threads int
 	Start   uint64 // ticks after boot
 	RSS     int64  // resident pages
+	Exiting bool   // it is past the point of no return (PF_EXITING)
 }
 
 // Dead reports whether the process has ended, waited for or not. A zombie with
@@ -188,6 +189,9 @@ func (s *Stat) set(field int, value []byte) {
 		s.Group = int(number(value))
 	case 6:
 		s.Session = int(number(value))
+	case 9:
+		const exiting = 0x4 // PF_EXITING, include/linux/sched.h
+		s.Exiting = number(value)&exiting != 0
 	case 14:
 		s.User = number(value)
 	case 15:

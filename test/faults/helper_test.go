@@ -1,10 +1,14 @@
 package faults
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"taskmaster/lib/procfs"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,6 +67,38 @@ programs:
 	kill(t, r.PID("tree:0"))
 	r.AwaitLog(`tree:0 exited pid=\d+ signal=KILL core=no expected=no uptime=\S+ left=6`)
 	r.until(func() bool { return r.lives("tree:0") == 4 }, "tree:0 is restarted")
+	d.Stop()
+}
+
+// TestSlowEndOfAdopted: what is being ended is not gone while it has its locks,
+// though it shows no environment any more by which the tree of an adopted
+// program is told. It is so whoever ends it.
+func TestSlowEndOfAdopted(t *testing.T) {
+	r := newRig(t, `
+programs:
+  heavy: {cmd: TEMPER -brood heavy=1, starttime: 0.1, autorestart: always}
+`)
+	d := r.Start()
+	for round, both := range []bool{false, true} {
+		r.until(func() bool { return r.lives("heavy:0") == round+1 }, "heavy:0 has been started")
+		r.Await("RUNNING", "heavy:0")
+		pid, child, began := r.PID("heavy:0"), 0, time.Now()
+		r.until(func() bool {
+			for _, child = range procfs.Descendants(pid) {
+				s, err := procfs.ReadStat(child)
+				return err == nil && s.RSS*int64(os.Getpagesize()) > 256<<20
+			}
+			return false
+		}, "its child has its memory")
+		r.killHelper("heavy:0")
+		r.AwaitLog(`heavy:0 adopted pid=` + itoa(pid) + `\n`)
+		r.until(func() bool { return time.Since(began) > time.Second }, "it has lived so long that its restart is immediate")
+		if both {
+			kill(t, child)
+		}
+		kill(t, pid)
+	}
+	r.until(func() bool { return r.lives("heavy:0") == 3 }, "heavy:0 is restarted")
 	d.Stop()
 }
 

@@ -28,7 +28,7 @@ var (
 	life   = flag.Duration("life", 0, "exit after this time")
 	code   = flag.Int("code", 0, "exit code")
 	deaf   = flag.Bool("deaf", false, "ignore SIGTERM")
-	brood  = flag.String("brood", "", "start children: plain=N, session=N (setsid), orphan=N (setsid, double fork), bare=N (the same without environment), headless=N (their first thread ends)")
+	brood  = flag.String("brood", "", "start children: plain=N, session=N (setsid), orphan=N (setsid, double fork), bare=N (the same without environment), headless=N (their first thread ends), heavy=N (setsid, 256 MB)")
 	ready  = flag.Int("ready", 0, "say on this descriptor that we are ready")
 	mute   = flag.Bool("mute", false, "close standard output and error")
 	cgroup = flag.String("cgroup", "", "write our pid to this cgroup.procs first")
@@ -48,6 +48,7 @@ func main() {
 		loseHead()
 	}
 	if *child {
+		devour(*eat)
 		for {
 			unix.Pause()
 		}
@@ -145,6 +146,8 @@ func hatch(kinds string) error {
 				err = startChild("-child", true)
 			case "headless":
 				err = startChild("-headless", false)
+			case "heavy":
+				err = startHeavy()
 			case "orphan", "bare":
 				err = startOrphan(kind == "bare")
 			}
@@ -179,6 +182,14 @@ func command(word string, session bool) *exec.Cmd {
 }
 
 func startChild(word string, session bool) error { return command(word, session).Start() }
+
+// startHeavy starts one whose end takes a while: the kernel frees its memory
+// before it closes its files.
+func startHeavy() error {
+	cmd := command("-child", true)
+	cmd.Args = append(cmd.Args, "-eat", "256")
+	return cmd.Start()
+}
 
 // startOrphan starts one whose parent is gone, in a session of its own.
 func startOrphan(bare bool) error {
