@@ -1,7 +1,7 @@
 // Bench measures taskmaster and its peers side by side, in one run, and
 // prints the tables of test/bench/RESULTS.md.
 //
-//	bench [-n INSTANCES] [-rounds N] [-what supervise,growth,logs] [-json] [-bin DIR]
+//	bench [-n INSTANCES] [-rounds N] [-what supervise,growth,logs] [-only SYSTEMS] [-json] [-bin DIR]
 //
 // The systems take turns within each round, so that a machine that grows
 // slower does so for all; the figures are medians over the rounds. Peers that
@@ -28,6 +28,7 @@ type settings struct {
 	work      string // a directory of our own, removed at the end
 	stamp     string // the program that is supervised
 	idle      time.Duration
+	only      string // systems to measure, "" for all
 }
 
 // A result is one figure of one system: all rounds of it.
@@ -48,6 +49,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 3, "rounds")
 	flag.IntVar(&s.samples, "samples", 40, "restarts timed one by one in each round")
 	flag.StringVar(&s.bin, "bin", "bin", "where the programs of taskmaster are")
+	flag.StringVar(&s.only, "only", "", "systems to measure, separated by commas (default all)")
 	flag.DurationVar(&s.idle, "idle", 15*time.Second, "how long wakeups are counted")
 	flag.Parse()
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -46,6 +47,9 @@ var figures = []string{
 
 func benchSupervise(s *settings) []result {
 	systems := []system{&taskmaster{}, &svscan{}, &s6{}, &runit{}, &supervisor{}}
+	systems = slices.DeleteFunc(systems, func(sys system) bool {
+		return s.only != "" && !slices.Contains(strings.Split(s.only, ","), sys.name())
+	})
 	return s.turns("N = "+fmt.Sprint(s.instances), systems, s.instances, s.rounds)
 }
 
