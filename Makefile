@@ -59,7 +59,14 @@ vet:
 	$(GO) vet ./...
 	$(GO) vet -tags pausepoints ./tmsupervise
 
-test: all vet staticcheck manlint
+# What the whole-system tests use; they fail without it.
+TESTED_WITH = gcc:gcc git:git mandoc:mandoc nginx:nginx redis-server:redis-server redis-cli:redis-tools socat:socat \
+	exim4:exim4-daemon-light ps:procps ip:iproute2 unshare:util-linux systemd-notify:systemd perl:perl-base
+
+tested-with:
+	@sh test/debian.sh $(TESTED_WITH)
+
+test: all vet staticcheck tested-with manlint
 	$(GO) test -race $(TESTFLAGS) ./...
 
 # soak kills anything at any time for SECONDS, as SEED has it (none: any).
@@ -88,9 +95,9 @@ fuzz:
 # bench measures taskmaster beside its peers, which it installs where that may
 # be done; RESULTS.md has what came of it.
 bench: all
-	@sh test/bench/install-peers.sh
+	@sh test/debian.sh supervisord:supervisor s6-svscan:s6 svscan:daemontools runsvdir:runit
 	$(GO) build -o bin/bench ./test/bench
 	bin/bench $(BENCHFLAGS)
 
-.PHONY: bench lint fuzz
+.PHONY: bench lint fuzz tested-with
 .PHONY: all run install uninstall deb dist systemd vet test soak staticcheck manlint clean
