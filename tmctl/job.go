@@ -91,7 +91,7 @@ func (j *job) result(text string) {
 		j.progress.arrive(name)
 	}
 	last := j.told[name]
-	if outcome == "ok" && last != "" && !onTheWay(last) || last == event.Fatal || outcome != "ok" && last == event.Waiting {
+	if outcome == "ok" && last != "" && !onTheWay(last, words) || last == event.Fatal || outcome != "ok" && last == event.Waiting {
 		return
 	}
 	paint := color("")
@@ -114,8 +114,14 @@ func (j *job) tellDeaths() {
 
 // onTheWay reports whether another event follows before the goal is reached;
 // the daemon may know of that before it hears the event.
-func onTheWay(kind string) bool {
-	return kind == event.Waiting || kind == event.Backoff || kind == event.Killed
+func onTheWay(kind, goal string) bool {
+	switch kind {
+	case event.Waiting, event.Backoff, event.Killed:
+		return true
+	case event.Stopped: // the first half of a restart
+		return strings.HasPrefix(goal, "running")
+	}
+	return false
 }
 
 func (j *job) print(name, text string, paint color) {

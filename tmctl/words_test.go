@@ -124,6 +124,10 @@ func TestJobLines(t *testing.T) {
 			},
 			[]string{"web:0: still there, sent SIGKILL", "web:0: stopped", "web:0: running (pid 8)"},
 		},
+		"restarts, and the daemon knows before it hears of it": {
+			[]string{"*web:0 stopped", "=web:0 ok running%20(pid%208)"},
+			[]string{"web:0: stopped", "web:0: running (pid 8)"},
+		},
 		"has an evil name": {
 			[]string{"*web%1b[31m:0 running pid=7", "=web%0a:1 ok two%0alines"},
 			[]string{`web\x1b[31m:0: running (pid 7)`, `web\n:1: two\nlines`},
