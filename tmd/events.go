@@ -126,7 +126,7 @@ func (d *daemon) hearLine(text []byte) {
 	for in.before != nil {
 		in = in.before // whose helper it is that speaks
 	}
-	if status, err := in.run.ReadStatus(); err == nil && status.Boot == d.boot {
+	if status, ok := d.readStatus(in); ok {
 		in.take(status)
 	}
 	d.happened(in, e, append(text[:len(text):len(text)], '\n'))

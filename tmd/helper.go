@@ -79,7 +79,7 @@ func (d *daemon) addProgram(c *config.Program) []*instance {
 }
 
 func (d *daemon) newInstance(name, program string) *instance {
-	in := &instance{name: name, program: program, since: time.Now(), run: d.dir.Run(name), control: -1, jobs: map[*job]bool{}}
+	in := &instance{name: name, program: program, since: time.Now(), run: d.dir.Run(name), control: -1}
 	d.instances[name] = in
 	return in
 }
@@ -163,7 +163,7 @@ func (d *daemon) replaceSpec(in *instance) bool {
 }
 
 func (d *daemon) refreshQuietly(in *instance) {
-	if status, err := in.run.ReadStatus(); err == nil && status.Boot == d.boot {
+	if status, ok := d.readStatus(in); ok {
 		in.take(status)
 		in.heard = status.Event
 	}
@@ -331,7 +331,7 @@ func (d *daemon) replaceHelper(in *instance) {
 // to send.
 func (d *daemon) catchUp(in *instance) {
 	last := in.status.Event
-	if last.Kind == "" || last.Get("pid") == "0" || last.String() == in.heard.String() {
+	if last.Kind == "" || last.Get("pid") == "0" || last.Same(&in.heard) {
 		return
 	}
 	d.happened(in, last, last.Append(nil))
@@ -383,6 +383,9 @@ func (d *daemon) happened(in *instance, e event.Event, text []byte) {
 		return
 	}
 	in.heard = e
+	if e.Same(&in.status.Event) {
+		in.heard = in.status.Event // of thousands, one in memory is enough
+	}
 	d.publish(e, text)
 	for j := range in.jobs {
 		j.hear(in, e, text)

@@ -232,12 +232,20 @@ func (in *instance) flush() {
 
 // refresh reads the status file and tells everyone whom the change concerns.
 func (d *daemon) refresh(in *instance) {
+	if status, ok := d.readStatus(in); ok {
+		in.take(status)
+		d.statusChanged(in)
+	}
+}
+
+// readStatus reads the status file; one of another boot tells nothing.
+func (d *daemon) readStatus(in *instance) (status statedir.Status, ok bool) {
 	status, err := in.run.ReadStatus()
 	if err != nil || status.Boot != d.boot {
-		return
+		return statedir.Status{}, false
 	}
-	in.take(status)
-	d.statusChanged(in)
+	status.Boot = d.boot // of thousands, one in memory is enough
+	return status, true
 }
 
 func (in *instance) take(status statedir.Status) {

@@ -34,7 +34,7 @@ func (d *daemon) newJob(req *proto.Request, list []*instance, reached func(*inst
 		over: make(chan struct{}), news: make(chan struct{}, 1), total: len(list)}
 	for _, in := range list {
 		j.open[in] = true
-		in.jobs[j] = true
+		in.addJob(j)
 	}
 	return j
 }
@@ -44,8 +44,24 @@ func (j *job) show(list []*instance) {
 	for _, in := range list {
 		if !j.open[in] {
 			j.shown[in] = true
-			in.jobs[j] = true
+			in.addJob(j)
 		}
+	}
+}
+
+// addJob has a job be told of an instance.
+func (in *instance) addJob(j *job) {
+	if in.jobs == nil {
+		in.jobs = map[*job]bool{}
+	}
+	in.jobs[j] = true
+}
+
+// dropJob is the end of it; few of thousands of instances have any.
+func (in *instance) dropJob(j *job) {
+	delete(in.jobs, j)
+	if len(in.jobs) == 0 {
+		in.jobs = nil
 	}
 }
 
@@ -92,7 +108,7 @@ func (j *job) lose(in *instance, why string) {
 
 func (j *job) settle(in *instance, ok bool, text string) {
 	delete(j.open, in)
-	delete(in.jobs, j)
+	in.dropJob(j)
 	word := "ok"
 	if !ok {
 		word = "fail"
@@ -138,10 +154,10 @@ func (j *job) abandon() {
 	default:
 	}
 	for in := range j.open {
-		delete(in.jobs, j)
+		in.dropJob(j)
 	}
 	for in := range j.shown {
-		delete(in.jobs, j)
+		in.dropJob(j)
 	}
 	j.d.cancel(j.timer)
 	close(j.over)

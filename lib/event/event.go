@@ -11,6 +11,7 @@ package event
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,11 +86,16 @@ type Event struct {
 
 // New returns an event of now with the pairs given as key, value, key, value.
 func New(now time.Time, name, kind string, keyValues ...string) Event {
-	e := Event{Time: now, Name: name, Kind: kind}
+	e := Event{Time: now, Name: name, Kind: kind, Pairs: make([]Pair, 0, len(keyValues)/2)}
 	for i := 0; i+1 < len(keyValues); i += 2 {
 		e.Pairs = append(e.Pairs, Pair{keyValues[i], keyValues[i+1]})
 	}
 	return e
+}
+
+// Same reports whether two events are one and the same, told twice.
+func (e *Event) Same(as *Event) bool {
+	return e.Time.Equal(as.Time) && e.Name == as.Name && e.Kind == as.Kind && slices.Equal(e.Pairs, as.Pairs)
 }
 
 // Get returns the value of key, "" when the event does not have it.
@@ -234,23 +240,30 @@ func wholeEscape(text []byte) int {
 // from our own tools, so such a line is torn or forged.
 func Parse(text string) (Event, error) {
 	text = strings.TrimSuffix(text, "\n")
-	fields := strings.Split(text, " ")
-	if len(fields) < 3 || fields[1] == "" || fields[2] == "" {
+	when, text, _ := strings.Cut(text, " ")
+	name, text, _ := strings.Cut(text, " ")
+	kind, text, more := strings.Cut(text, " ")
+	if name == "" || kind == "" {
 		return Event{}, ErrSyntax
 	}
-	at, err := time.Parse(TimeFormat, fields[0])
+	at, err := time.Parse(TimeFormat, when)
 	if err != nil {
 		return Event{}, ErrSyntax
 	}
 	e := Event{Time: at}
-	if e.Name, err = line.Decode(fields[1]); err != nil {
+	if e.Name, err = line.Decode(name); err != nil {
 		return Event{}, ErrSyntax
 	}
-	if e.Kind, err = line.Decode(fields[2]); err != nil {
+	if e.Kind, err = line.Decode(kind); err != nil {
 		return Event{}, ErrSyntax
 	}
-	for _, f := range fields[3:] {
-		key, value, ok := strings.Cut(f, "=")
+	if more {
+		e.Pairs = make([]Pair, 0, 1+strings.Count(text, " "))
+	}
+	for more {
+		var pair string
+		pair, text, more = strings.Cut(text, " ")
+		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
 			return Event{}, ErrSyntax
 		}

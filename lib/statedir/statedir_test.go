@@ -1,6 +1,7 @@
 package statedir
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +81,24 @@ func TestStatus(t *testing.T) {
 	}
 	if _, err := ParseStatus([]byte("2026-11-22T14:03:08.125Z web:0 running pid=4312\n")); err == nil {
 		t.Error("an event line alone was taken for a status")
+	}
+	for _, torn := range []string{" x", " detail=%4", " =1", " v=2"} {
+		if _, err := ParseStatus(append(bytes.TrimSuffix(want.Line(), []byte("\n")), torn...)); err == nil {
+			t.Errorf("a status that ends in %q was taken", torn)
+		}
+	}
+}
+
+// tmd holds a status for each of thousands of instances.
+func TestStatusTakesLittleMemory(t *testing.T) {
+	s := Status{
+		Event: event.New(time.Now(), "web:0", event.Running, "pid", "12"), State: "RUNNING", Wish: WishNone, PID: 12,
+		Boot: "5e8b8e9c-7ed3-4b3c-9e2a-4d0a2a1c1f53",
+	}
+	text := s.Line()
+	const blocks = 3 // the event line, the list of its pairs, the boot id
+	if n := testing.AllocsPerRun(100, func() { ParseStatus(text) }); n > blocks {
+		t.Errorf("%v blocks of memory, want %d", n, blocks)
 	}
 }
 

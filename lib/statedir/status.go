@@ -1,6 +1,7 @@
 package statedir
 
 import (
+	"bytes"
 	"strconv"
 
 	"taskmaster/lib/event"
@@ -104,34 +105,106 @@ func appendInt(dst []byte, key string, value int64) []byte {
 // ParseStatus reads the content of a status file. The error is
 // event.ErrSyntax, for another version of the format too.
 func ParseStatus(text []byte) (Status, error) {
-	e, err := event.Parse(string(text))
+	text = bytes.TrimSuffix(text, []byte("\n"))
+	at := bytes.Index(text, []byte(" state="))
+	if at < 0 {
+		return Status{}, event.ErrSyntax
+	}
+	e, err := event.Parse(string(text[:at]))
 	if err != nil {
 		return Status{}, err
 	}
-	at := 0
-	for at < len(e.Pairs) && e.Pairs[at].Key != "state" {
-		at++
+	s := Status{Event: e}
+	version := ""
+	for rest, more := text[at+1:], true; more; {
+		var pair []byte
+		pair, rest, more = bytes.Cut(rest, []byte(" "))
+		key, value, ok := bytes.Cut(pair, []byte("="))
+		if !ok || len(key) == 0 {
+			return Status{}, event.ErrSyntax
+		}
+		if string(key) == "v" {
+			version = string(value)
+		} else if s.set(string(key), value) != nil {
+			return Status{}, event.ErrSyntax
+		}
 	}
-	know := event.Event{Pairs: e.Pairs[at:]}
-	e.Pairs = e.Pairs[:at]
-	if know.Get("v") != statusVersion {
+	if version != statusVersion {
 		return Status{}, event.ErrSyntax
 	}
-	s := Status{
-		Event: e, State: know.Get("state"), Wish: know.Get("wish"), PID: know.Int("pid"), Boot: know.Get("boot"),
-		Try: know.Int("try"), Restarts: know.Int("restarts"), Seq: know.Int("seq"), Then: know.Int("then"),
-		Group: know.Int("group"), Notify: know.Get("notify"),
-		Ready: know.Get("ready") == "true", Detail: know.Get("detail"), End: know.Get("end"),
-		Leaving: know.Get("leaving") == "true",
-	}
-	s.Start, _ = strconv.ParseUint(know.Get("start"), 10, 64)
-	s.Since, _ = strconv.ParseUint(know.Get("since"), 10, 64)
-	s.Began, _ = strconv.ParseInt(know.Get("began"), 10, 64)
-	s.Due, _ = strconv.ParseInt(know.Get("due"), 10, 64)
-	s.Died, _ = strconv.ParseInt(know.Get("died"), 10, 64)
-	s.Launched, _ = strconv.ParseUint(know.Get("launched"), 16, 64)
-	s.Keys, _ = strconv.ParseUint(know.Get("keys"), 16, 64)
 	return s, nil
+}
+
+// set takes in one pair; a key that it does not know changes nothing.
+func (s *Status) set(key string, value []byte) (err error) {
+	switch key {
+	case "state":
+		s.State, err = word(value)
+	case "wish":
+		s.Wish, err = word(value)
+	case "boot":
+		s.Boot, err = word(value)
+	case "ready":
+		s.Ready = string(value) == "true"
+	case "notify":
+		s.Notify, err = word(value)
+	case "detail":
+		s.Detail, err = word(value)
+	case "end":
+		s.End, err = word(value)
+	case "leaving":
+		s.Leaving = string(value) == "true"
+	default:
+		s.setNumber(key, string(value))
+	}
+	return err
+}
+
+func (s *Status) setNumber(key, value string) {
+	switch key {
+	case "pid":
+		s.PID, _ = strconv.Atoi(value)
+	case "start":
+		s.Start, _ = strconv.ParseUint(value, 10, 64)
+	case "since":
+		s.Since, _ = strconv.ParseUint(value, 10, 64)
+	case "began":
+		s.Began, _ = strconv.ParseInt(value, 10, 64)
+	case "due":
+		s.Due, _ = strconv.ParseInt(value, 10, 64)
+	case "try":
+		s.Try, _ = strconv.Atoi(value)
+	case "restarts":
+		s.Restarts, _ = strconv.Atoi(value)
+	case "seq":
+		s.Seq, _ = strconv.Atoi(value)
+	case "then":
+		s.Then, _ = strconv.Atoi(value)
+	case "group":
+		s.Group, _ = strconv.Atoi(value)
+	case "died":
+		s.Died, _ = strconv.ParseInt(value, 10, 64)
+	case "launched":
+		s.Launched, _ = strconv.ParseUint(value, 16, 64)
+	case "keys":
+		s.Keys, _ = strconv.ParseUint(value, 16, 64)
+	}
+}
+
+// familiar are the words that thousands of statuses have in common: tmd holds
+// each of them once.
+var familiar = [...]string{
+	"RUNNING", "STOPPED", "EXITED", "FATAL", "STARTING", "STOPPING", "BACKOFF", WishNone, WishUp, WishDown, WishRestart,
+}
+
+// word decodes a value into memory of its own.
+func word(value []byte) (string, error) {
+	for _, known := range familiar {
+		if string(value) == known {
+			return known, nil
+		}
+	}
+	return line.Decode(string(value))
 }
 
 // ReadStatus reads the instance's status file. ENOENT says that it never had
