@@ -179,7 +179,7 @@ func (d *daemon) readKeys(in *instance) bool {
 	if err != nil {
 		return false
 	}
-	in.keys, in.program = s.Keys, s.Program
+	in.keys, in.program = configKeys(s.Keys), s.Program
 	d.writesAsBefore(in, s)
 	return true
 }

@@ -23,7 +23,7 @@ type instance struct {
 	since   time.Time        // when this tmd first knew of it
 	conf    *config.Instance // nil for one that is only running, and on its way out
 	run     statedir.Run
-	keys    []spec.Key // the configuration that the helper has
+	keys    []*config.Key // the configuration that the helper has
 
 	numbered int // no command up to this number is ours to send
 
@@ -60,9 +60,13 @@ type program struct {
 	instances []*instance
 }
 
-// configure gives it its part of a file.
+// configure gives it its part of a file. Where that says what the helper has
+// already, one of the two in memory is enough.
 func (in *instance) configure(conf *config.Instance) {
 	in.conf = conf
+	if in.keys != nil && len(config.Diff(in.keys, conf.Keys)) == 0 {
+		in.keys = conf.Keys
+	}
 	in.writers(false)
 }
 
@@ -306,7 +310,7 @@ func (d *daemon) writeSpec(in *instance) error {
 	if err := statedir.Replace(in.run.Spec(), s.Text()); err != nil {
 		return err
 	}
-	in.keys = s.Keys
+	in.keys = in.conf.Keys
 	return nil
 }
 
@@ -332,10 +336,24 @@ func (d *daemon) specOf(c *config.Instance) *spec.Spec {
 			s.Ready.Kind = spec.Probed
 		}
 	}
-	for _, k := range c.Keys {
-		s.Keys = append(s.Keys, spec.Key{Name: k.Name, Value: k.Value, Launch: k.Launch})
-	}
+	s.Keys = specKeys(c.Keys)
 	return s
+}
+
+func specKeys(keys []*config.Key) []spec.Key {
+	out := make([]spec.Key, len(keys))
+	for i, k := range keys {
+		out[i] = spec.Key{Name: k.Name, Value: k.Value, Launch: k.Launch}
+	}
+	return out
+}
+
+func configKeys(keys []spec.Key) []*config.Key {
+	out := make([]*config.Key, len(keys))
+	for i, k := range keys {
+		out[i] = &config.Key{Name: k.Name, Value: k.Value, Launch: k.Launch}
+	}
+	return out
 }
 
 func (d *daemon) output(o config.Output) spec.Output {

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"taskmaster/lib/config"
-	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
 )
 
@@ -29,7 +28,7 @@ func (d *daemon) plan(file *config.File) []step {
 				stay = append(stay, step{name: conf.Name, conf: conf})
 				continue
 			}
-			if changes := config.Diff(configKeys(in.keys), conf.Keys); len(changes) > 0 {
+			if changes := config.Diff(in.keys, conf.Keys); len(changes) > 0 {
 				stay = append(stay, step{name: conf.Name, in: in, conf: conf, changes: changes})
 			}
 		}
@@ -39,14 +38,6 @@ func (d *daemon) plan(file *config.File) []step {
 		steps = append(steps, step{name: in.name, in: in})
 	}
 	return append(steps, stay...)
-}
-
-func configKeys(keys []spec.Key) []config.Key {
-	out := make([]config.Key, len(keys))
-	for i, k := range keys {
-		out[i] = config.Key{Name: k.Name, Value: k.Value, Launch: k.Launch}
-	}
-	return out
 }
 
 // launch are the names of the changed keys that a process is started with.

@@ -219,10 +219,11 @@ func (d *daemon) bringUpToDate(in *instance) {
 // before this one was killed. The spec may be the new one already, while the
 // helper never heard of it: its status has the sums of what it goes by.
 func (d *daemon) resumeReload(in *instance) {
-	if in.status.Keys != 0 && in.status.Keys != spec.Sum(in.keys, false) {
+	had := specKeys(in.keys)
+	if in.status.Keys != 0 && in.status.Keys != spec.Sum(had, false) {
 		in.tell("reload")
 	}
-	behind := in.status.Launched != 0 && in.status.Launched != spec.Sum(in.keys, true)
+	behind := in.status.Launched != 0 && in.status.Launched != spec.Sum(had, true)
 	if d.renew(in) || behind && in.takesRestart() {
 		d.startAnew(in)
 	}
@@ -240,8 +241,9 @@ func (d *daemon) startAnew(in *instance) {
 // renew gives a helper the present configuration, and reports whether its
 // program has to be restarted for it.
 func (d *daemon) renew(in *instance) (restarts bool) {
-	s := step{name: in.name, in: in, conf: in.conf, changes: config.Diff(configKeys(in.keys), in.conf.Keys)}
+	s := step{name: in.name, in: in, conf: in.conf, changes: config.Diff(in.keys, in.conf.Keys)}
 	if len(s.changes) == 0 {
+		in.keys = in.conf.Keys // one of the two in memory is enough
 		return false
 	}
 	if in.status.Since != 0 && in.status.PID == 0 {

@@ -15,17 +15,20 @@ type Change struct {
 
 // Diff tells what differs between two Keys of one instance, in the order of
 // new. numprocs is left out: the instances that come and go tell it.
-func Diff(old, new []Key) []Change {
-	was := make(map[string]Key, len(old))
+func Diff(old, new []*Key) []Change {
+	if slices.EqualFunc(old, new, sameSetting) {
+		return nil // as nearly always, and a map for each of thousands costs
+	}
+	was := make(map[string]string, len(old))
 	for _, k := range old {
-		was[k.Name] = k
+		was[k.Name] = k.Value
 	}
 	var changes []Change
 	for _, k := range new {
 		before := was[k.Name]
 		delete(was, k.Name)
-		if before.Value != k.Value && k.Name != "numprocs" {
-			changes = append(changes, Change{k.Name, before.Value, k.Value, k.Launch})
+		if before != k.Value && k.Name != "numprocs" {
+			changes = append(changes, Change{k.Name, before, k.Value, k.Launch})
 		}
 	}
 	for _, k := range old {
@@ -36,12 +39,16 @@ func Diff(old, new []Key) []Change {
 	return changes
 }
 
+func sameSetting(a, b *Key) bool {
+	return a == b || a.Name == b.Name && (a.Value == b.Value || a.Name == "numprocs")
+}
+
 // PublicKeys are Keys for those who may look at the configuration but not at
 // its secrets: the values of environment variables are written ***.
-func (in *Instance) PublicKeys() []Key {
+func (in *Instance) PublicKeys() []*Key {
 	keys := slices.Clone(in.Keys)
-	for i := range keys {
-		if keys[i].Name != "env" {
+	for i, k := range keys {
+		if k.Name != "env" {
 			continue
 		}
 		shown := make([]string, len(in.Env))
@@ -49,7 +56,9 @@ func (in *Instance) PublicKeys() []Key {
 			name, _, _ := strings.Cut(entry, "=")
 			shown[j] = quoteWord(name) + ": ***"
 		}
-		keys[i].Value = braced(shown...)
+		public := *k
+		public.Value = braced(shown...)
+		keys[i] = &public
 	}
 	return keys
 }

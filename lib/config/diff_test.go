@@ -36,7 +36,7 @@ func TestDiff(t *testing.T) {
 				{"watchdog", "none", "1m", false}}},
 	} {
 		others := "\n  a: {cmd: x}\n  b: {cmd: x}\n"
-		keys := func(text string) []Key {
+		keys := func(text string) []*Key {
 			if strings.Contains(text, "cmd:") {
 				text = "programs:\n  web: {" + text + "}" + others
 			} else {
@@ -90,5 +90,20 @@ func TestPublicKeys(t *testing.T) {
 	}
 	if !found || len(in.PublicKeys()) != len(in.Keys) {
 		t.Errorf("public keys are %+v", in.PublicKeys())
+	}
+}
+
+// TestKeysShared shows that thousands of programs do not hold their defaults
+// each for itself.
+func TestKeysShared(t *testing.T) {
+	t.Parallel()
+	programs := load(t, "defaults: {umask: 022}\nprograms:\n  a: {cmd: x, numprocs: 2, description: '%(name)s'}\n  b: {cmd: y}\n").Programs
+	first := programs[0].Instances[0]
+	for _, in := range []*Instance{programs[0].Instances[1], programs[1].Instances[0]} {
+		for i, k := range in.Keys {
+			if one := first.Keys[i]; *k == *one && k != one {
+				t.Errorf("%s has a copy of %s: %s", in.Name, k.Name, k.Value)
+			}
+		}
 	}
 }

@@ -29,6 +29,7 @@ type loader struct {
 	claims       map[string]claim // who writes which path
 	dependencies []dependency     // every item of an after:
 	guesses      int              // names compared by didYouMean
+	keys         map[Key]*Key     // all that were made
 	accounts     map[string]account
 	groups       map[string]group
 }
@@ -52,7 +53,7 @@ func Load(path string, o Options) (*File, Mistakes) {
 	}
 	l := &loader{
 		report: newReport(), opts: o,
-		opened: map[string]bool{}, claims: map[string]claim{}, accounts: map[string]account{}, groups: map[string]group{},
+		opened: map[string]bool{}, claims: map[string]claim{}, keys: map[Key]*Key{}, accounts: map[string]account{}, groups: map[string]group{},
 	}
 	file := l.load(path)
 	if len(l.mistakes) > 0 {

@@ -142,7 +142,7 @@ var bare = Instance{
 }
 
 // bareKeys are all keys of it.
-var bareKeys = []Key{
+var bareKeys = []*Key{
 	{Name: "cmd", Value: "x", Launch: true},
 	{Name: "numprocs", Value: "1"},
 	{Name: "autostart", Value: "true"},

@@ -175,7 +175,7 @@ func (l *loader) fill(p *Program, first *Instance, varies bool, fields map[strin
 // build makes one instance, and tells whether the next will differ from it
 // in more than its number.
 func (l *loader) build(p *Program, num int, fields map[string]value, trial bool) (in *Instance, varies bool) {
-	in = &Instance{Name: instanceName(p.Name, num), Program: p.Name, Num: num, Keys: make([]Key, 0, len(programKeys))}
+	in = &Instance{Name: instanceName(p.Name, num), Program: p.Name, Num: num, Keys: make([]*Key, 0, len(programKeys))}
 	b := &builder{scope{loader: l, program: p, in: in}, fields, trial}
 	l.spend(keysCost)
 	for _, k := range programKeys {
@@ -191,11 +191,24 @@ func (l *loader) build(p *Program, num int, fields map[string]value, trial bool)
 		if v.at != nil {
 			key.Line = v.at.Line
 		}
-		in.Keys = append(in.Keys, key)
-		in.Keys = append(in.Keys, logKeys(in, k.name, key)...)
+		in.Keys = append(in.Keys, l.share(key))
+		for _, key := range logKeys(in, k.name, key) {
+			in.Keys = append(in.Keys, l.share(key))
+		}
 	}
 	b.checkTogether()
 	return in, b.varies
+}
+
+// share returns the one Key in memory of all that say the same. Most of those
+// of thousands of programs come from the same defaults.
+func (l *loader) share(k Key) *Key {
+	if known := l.keys[k]; known != nil {
+		return known
+	}
+	one := k
+	l.keys[k] = &one
+	return &one
 }
 
 // programFields returns the keys that a program's map, or `defaults:`, gives.

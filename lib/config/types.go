@@ -121,7 +121,8 @@ type Instance struct {
 	// reads "tmd's", and a path as the file has it, so that a tmd started from
 	// elsewhere finds nothing changed. A log map is several keys: "stdout" is
 	// its path only, and "stdout.maxbytes" and so on are the tmlog's affair.
-	Keys []Key
+	// Instances of all programs share those that are the same.
+	Keys []*Key
 }
 
 // A Key is one setting of an instance.
