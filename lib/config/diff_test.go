@@ -93,9 +93,9 @@ func TestPublicKeys(t *testing.T) {
 	}
 }
 
-// TestKeysShared shows that thousands of programs do not hold their defaults
-// each for itself.
-func TestKeysShared(t *testing.T) {
+// TestShared shows that thousands of programs do not hold their defaults each
+// for itself, nor their instances what is the same for all of them.
+func TestShared(t *testing.T) {
 	t.Parallel()
 	programs := load(t, "defaults: {umask: 022}\nprograms:\n  a: {cmd: x, numprocs: 2, description: '%(name)s'}\n  b: {cmd: y}\n").Programs
 	first := programs[0].Instances[0]
@@ -105,5 +105,9 @@ func TestKeysShared(t *testing.T) {
 				t.Errorf("%s has a copy of %s: %s", in.Name, k.Name, k.Value)
 			}
 		}
+	}
+	same := load(t, program("numprocs: 2, description: '%(program_name)s'")).Programs[0].Instances
+	if same[0].Values != same[1].Values || same[1].Name != "web:1" || same[1].Num != 1 {
+		t.Errorf("two instances: %+v, %+v", same[0], same[1])
 	}
 }

@@ -111,6 +111,7 @@ func dump(f *File) string {
 		for _, in := range p.Instances {
 			fmt.Fprintf(&out, "instance %s\n", in.Name)
 			dumpFields(&out, *in, bare)
+			dumpFields(&out, *in.Values, *bare.Values)
 			for _, k := range in.Keys {
 				if k.Line > 0 {
 					fmt.Fprintf(&out, "    %d: %s %s%s\n", k.Line, k.Name, k.Value, map[bool]string{true: " (launch)"}[k.Launch])
@@ -125,7 +126,7 @@ func dumpFields(out *strings.Builder, of, usual any) {
 	v, u := reflect.ValueOf(of), reflect.ValueOf(usual)
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
-		if name != "Keys" && !reflect.DeepEqual(v.Field(i).Interface(), u.Field(i).Interface()) {
+		if name != "Keys" && name != "Values" && !reflect.DeepEqual(v.Field(i).Interface(), u.Field(i).Interface()) {
 			fmt.Fprintf(out, "  %s: %s\n", name, describe(v.Field(i)))
 		}
 	}
@@ -134,11 +135,14 @@ func dumpFields(out *strings.Builder, of, usual any) {
 // bare is an instance of a program with nothing but a cmd, as the table in
 // taskmaster.yaml(5) has it.
 var bare = Instance{
-	Name: "bare:0", Program: "bare", Cmd: []string{"x"}, Env: []string{}, Umask: -1,
-	Stdout: Output{Kind: "discard"}, Stderr: Output{Kind: "discard"}, Background: "kill",
-	Autostart: true, Autorestart: "unexpected", ExitCodes: []int{0}, StartTime: time.Second, StartRetries: 3,
-	StopSignal: 15, StopTime: 10 * time.Second, StopGroup: "tree", Priority: 999,
-	BackoffFirst: time.Second, BackoffMax: time.Minute,
+	Name: "bare:0", Program: "bare",
+	Values: &Values{
+		Cmd: []string{"x"}, Env: []string{}, Umask: -1,
+		Stdout: Output{Kind: "discard"}, Stderr: Output{Kind: "discard"}, Background: "kill",
+		Autostart: true, Autorestart: "unexpected", ExitCodes: []int{0}, StartTime: time.Second, StartRetries: 3,
+		StopSignal: 15, StopTime: 10 * time.Second, StopGroup: "tree", Priority: 999,
+		BackoffFirst: time.Second, BackoffMax: time.Minute,
+	},
 }
 
 // bareKeys are all keys of it.

@@ -164,9 +164,7 @@ func (l *loader) fill(p *Program, first *Instance, varies bool, fields map[strin
 		case num > 0 && varies:
 			in, _ = l.build(p, num, fields, false)
 		case num > 0:
-			copied := *first
-			in = &copied
-			in.Num, in.Name = num, instanceName(p.Name, num)
+			in = &Instance{Name: instanceName(p.Name, num), Program: p.Name, Num: num, Values: first.Values}
 		}
 		p.Instances = append(p.Instances, in)
 	}
@@ -175,7 +173,10 @@ func (l *loader) fill(p *Program, first *Instance, varies bool, fields map[strin
 // build makes one instance, and tells whether the next will differ from it
 // in more than its number.
 func (l *loader) build(p *Program, num int, fields map[string]value, trial bool) (in *Instance, varies bool) {
-	in = &Instance{Name: instanceName(p.Name, num), Program: p.Name, Num: num, Keys: make([]*Key, 0, len(programKeys))}
+	in = &Instance{
+		Name: instanceName(p.Name, num), Program: p.Name, Num: num,
+		Values: &Values{Keys: make([]*Key, 0, len(programKeys))},
+	}
 	b := &builder{scope{loader: l, program: p, in: in}, fields, trial}
 	l.spend(keysCost)
 	for _, k := range programKeys {

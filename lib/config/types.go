@@ -75,13 +75,17 @@ type Program struct {
 	Instances []*Instance // Numprocs of them, Num from 0
 }
 
-// An Instance is one process to keep, every value expanded for it. Instances
-// of a program share slices and pointers where they do not differ: they are
-// not to be changed.
+// An Instance is one process to keep.
 type Instance struct {
-	Name        string // "web:0"
-	Program     string
-	Num         int
+	Name    string // "web:0"
+	Program string
+	Num     int
+	*Values
+}
+
+// Values are what is said of an instance, expanded for it. Those of a program
+// share one where no value names the instance: it is not to be changed.
+type Values struct {
 	Description string
 
 	// What fixes the process at its start.
