@@ -137,6 +137,16 @@ func (d *daemon) stopProbing(in *instance) {
 	}
 }
 
+// pulse is how far apart checks are made. Those that fall on one pulse share a
+// wakeup of tmd, which costs more than a check; they are too few for a spike.
+const pulse = 250 * time.Millisecond
+
+// untilPulse is how long to wait for the pulse that is nearest to the end of
+// wait. A short interval has pulses of its own, over which its checks spread.
+func untilPulse(now, wait, interval time.Duration) time.Duration {
+	return (now + wait).Round(min(pulse, interval/16)) - now
+}
+
 // startChecks spreads the checks of many instances over the interval, so that
 // they make no spikes.
 func (d *daemon) startChecks(in *instance, who process) {
@@ -147,6 +157,11 @@ func (d *daemon) startChecks(in *instance, who process) {
 		in.resumeIllness(c)
 	}
 	wait := time.Duration(rand.Int64N(int64(c.conf.Interval) + 1))
+	d.checkAgain(ctx, in, c, wait)
+}
+
+func (d *daemon) checkAgain(ctx context.Context, in *instance, c *checking, wait time.Duration) {
+	wait = untilPulse(time.Since(d.prober.began), wait, c.conf.Interval)
 	c.again = d.after(wait, func() { d.check(ctx, in, c) })
 }
 
@@ -155,7 +170,7 @@ func (d *daemon) check(ctx context.Context, in *instance, c *checking) {
 		if in.checking != c {
 			return
 		}
-		c.again = d.after(c.conf.Interval, func() { d.check(ctx, in, c) })
+		d.checkAgain(ctx, in, c, c.conf.Interval)
 		if err == nil {
 			d.checkedWell(in, c)
 		} else {

@@ -37,11 +37,12 @@ const probeTime = 2 * time.Second
 // none holds up anything.
 type prober struct {
 	d      *daemon
+	began  time.Time // from when pulses are counted
 	places [numPurposes]chan struct{}
 }
 
 func newProber(d *daemon) *prober {
-	p := &prober{d: d}
+	p := &prober{d: d, began: time.Now()}
 	for i := range p.places {
 		p.places[i] = make(chan struct{}, probesAtOnce)
 	}
@@ -109,8 +110,10 @@ func (p *prober) probe(ctx context.Context, what *config.Probe, in *config.Insta
 	return p.command(ctx, what.Cmd, in)
 }
 
+// dialer sends no keep-alives: a probe is over before one would be due.
+var dialer = net.Dialer{KeepAlive: -1}
+
 func connect(ctx context.Context, address string) error {
-	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return cause(ctx, err)
@@ -131,7 +134,6 @@ func fetch(ctx context.Context, what *config.Probe) error {
 	}
 	req.Header.Set("User-Agent", "taskmaster/"+version)
 	req.Close = true
-	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, "tcp", hostPort(req.URL))
 	if err != nil {
 		return cause(ctx, err)
