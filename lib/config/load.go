@@ -131,22 +131,18 @@ func (l *loader) topHint(s setting) string {
 
 // readDefaults returns the settings under `defaults:` after a look at each
 // of them by itself, so that its mistakes show even where nobody uses it.
-func (l *loader) readDefaults(v value) map[string]value {
+func (l *loader) readDefaults(v value) *layer {
 	if v.node == nil {
-		return nil
+		return builtins
 	}
-	fields := l.programFields(v)
-	trial := layered(nil, fields)
-	if _, ok := fields["cmd"]; !ok {
-		delete(trial, "cmd")
-	}
-	l.build(&Program{Name: "defaults"}, 0, trial, true)
-	return fields
+	defaults := &layer{l.programFields(v), builtins}
+	l.build(&Program{Name: "defaults"}, 0, defaults, true)
+	return defaults
 }
 
 // readPrograms reads the `programs:` maps of all files. A name stands for one
 // program in all of them, in one spelling.
-func (l *loader) readPrograms(blocks []value, defaults map[string]value) []*Program {
+func (l *loader) readPrograms(blocks []value, defaults *layer) []*Program {
 	var programs []*Program
 	first := map[string]setting{}
 	for _, block := range blocks {

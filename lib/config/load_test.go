@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -230,4 +231,29 @@ func describe(v reflect.Value) string {
 		}
 	}
 	return "{" + strings.Join(fields, " ") + "}"
+}
+
+// TestProgramsTakeLittleMemory: tmd holds thousands of programs. Tests beside
+// it would disturb it.
+func TestProgramsTakeLittleMemory(t *testing.T) {
+	const programs, most = 1000, 1300 // bytes of each
+	text := strings.Builder{}
+	text.WriteString("programs:\n")
+	for i := range programs {
+		fmt.Fprintf(&text, "  p%d: {cmd: [x, '%d']}\n", i, i)
+	}
+	before := heapInUse()
+	file := load(t, text.String())
+	if each := (heapInUse() - before) / programs; each > most {
+		t.Errorf("%d bytes for each program, want at most %d", each, most)
+	}
+	runtime.KeepAlive(file)
+}
+
+func heapInUse() int {
+	runtime.GC()
+	runtime.GC() // what the first has found dead is swept
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

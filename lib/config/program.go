@@ -101,6 +101,32 @@ var combined = []string{"env", "limits", "backoff"}
 
 var builtinFields = mustParseBuiltin()
 
+// A layer is settings over those that hold where it has none.
+type layer struct {
+	own   map[string]value
+	under *layer // nil for builtins
+}
+
+var builtins = &layer{own: builtinFields}
+
+// get returns the setting of a key; where single keys of a map may be changed,
+// with the one below it.
+func (f *layer) get(name string) (v value, ok bool) {
+	if f == nil {
+		return value{}, false
+	}
+	v, ok = f.own[name]
+	if !ok {
+		return f.under.get(name)
+	}
+	if slices.Contains(combined, name) {
+		if below, has := f.under.get(name); has && below.isMap() {
+			v.below = &below
+		}
+	}
+	return v, true
+}
+
 func mustParseBuiltin() map[string]value {
 	root, _, err := decode([]byte(builtin))
 	if err != nil {
@@ -117,8 +143,8 @@ func mustParseBuiltin() map[string]value {
 // A builder makes one instance of a program.
 type builder struct {
 	scope
-	given map[string]value // the program's keys, with all defaults
-	trial bool             // a look at `defaults:` only: the instance is thrown away
+	given *layer // the program's keys, over all defaults
+	trial bool   // a look at `defaults:` only: the instance is thrown away
 }
 
 var programName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
@@ -139,11 +165,10 @@ func (l *loader) checkName(s setting) {
 
 // readProgram reads the map of one program and makes its instances. After a
 // mistake the instances are not to be used.
-func (l *loader) readProgram(s setting, defaults map[string]value) *Program {
+func (l *loader) readProgram(s setting, defaults *layer) *Program {
 	p := &Program{Name: s.name, File: s.src.path, Line: s.at.Line}
-	own := l.programFields(s.value)
-	fields := layered(defaults, own)
-	if _, ok := fields["cmd"]; !ok && (s.isMap() || s.isNull()) {
+	fields := &layer{l.programFields(s.value), defaults}
+	if _, ok := fields.get("cmd"); !ok && (s.isMap() || s.isNull()) {
 		l.mistakeAt(s.value, s.at, s.key+": no cmd: every program needs one")
 	}
 	before := len(l.mistakes)
@@ -156,7 +181,7 @@ func (l *loader) readProgram(s setting, defaults map[string]value) *Program {
 }
 
 // fill makes the instances of p, of which the first is built.
-func (l *loader) fill(p *Program, first *Instance, varies bool, fields map[string]value) {
+func (l *loader) fill(p *Program, first *Instance, varies bool, fields *layer) {
 	before := len(l.mistakes)
 	for num := 0; num < p.Numprocs && l.spend(instanceCost) && len(l.mistakes) == before; num++ {
 		in := first
@@ -172,7 +197,7 @@ func (l *loader) fill(p *Program, first *Instance, varies bool, fields map[strin
 
 // build makes one instance, and tells whether the next will differ from it
 // in more than its number.
-func (l *loader) build(p *Program, num int, fields map[string]value, trial bool) (in *Instance, varies bool) {
+func (l *loader) build(p *Program, num int, fields *layer, trial bool) (in *Instance, varies bool) {
 	in = &Instance{
 		Name: instanceName(p.Name, num), Program: p.Name, Num: num,
 		Values: &Values{Keys: make([]*Key, 0, len(programKeys))},
@@ -180,7 +205,7 @@ func (l *loader) build(p *Program, num int, fields map[string]value, trial bool)
 	b := &builder{scope{loader: l, program: p, in: in}, fields, trial}
 	l.spend(keysCost)
 	for _, k := range programKeys {
-		v, ok := fields[k.name]
+		v, ok := fields.get(k.name)
 		if !ok {
 			continue
 		}
@@ -228,24 +253,10 @@ func (l *loader) programFields(v value) map[string]value {
 	return fields
 }
 
-// layered puts own settings over defaults over the built-in ones.
-func layered(defaults, own map[string]value) map[string]value {
-	fields := maps.Clone(builtinFields)
-	for _, layer := range []map[string]value{defaults, own} {
-		for name, v := range layer {
-			if under := fields[name]; slices.Contains(combined, name) && under.isMap() {
-				v.below = &under
-			}
-			fields[name] = v
-		}
-	}
-	return fields
-}
-
 // checkTogether reports what is wrong between two keys. Of `defaults:` alone
 // nothing can be said, since a program may have the other key.
 func (b *builder) checkTogether() {
-	if w := b.given["watchdog"]; !b.trial && b.in.Watchdog > 0 && (b.in.Ready == nil || b.in.Ready.Kind != "sd_notify") {
+	if w, _ := b.given.get("watchdog"); !b.trial && b.in.Watchdog > 0 && (b.in.Ready == nil || b.in.Ready.Kind != "sd_notify") {
 		b.bad(w, "the program can only say that it lives with ready: {sd_notify: true}")
 	}
 }
