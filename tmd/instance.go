@@ -35,22 +35,24 @@ type instance struct {
 	seq         int       // of the last command sent
 	unheeded    string    // that command, until a status shows its number
 	queue       []byte    // commands that the FIFO had no room for
-	outdated    bool      // the helper has not been given the present configuration yet
-	respec      *alarm    // when it is given that, after there was no room for it
-	removing    bool      // its helper was told to end, for good
+	respec      *alarm    // when it is given its configuration, after there was no room for it
 	before      *instance // has the same name and is still being removed; nil when it has gone
-	gone        bool      // it has been forgotten
 	heldBy      string    // why it is not started yet: "waiting for db:0 (BACKOFF)"
 	toldWaiting string    // the last of these that was made an event
-	stopsLater  bool      // a descent has yet to tell it to stop
 	jobs        map[*job]bool
 	removed     []func()        // to be called when it is gone
 	writesTo    map[string]bool // log files that the program may have open
-	leftLog     bool            // one less than before
 	notify      keptSocket
 	probing     *probing  // nil unless tmd asks whether it is ready
 	checking    *checking // nil unless it has health checks and is RUNNING
-	ill         bool      // unhealthy was told, and healthy not yet
+
+	// Side by side, since each alone would take as much as a pointer.
+	outdated   bool // the helper has not been given the present configuration yet
+	removing   bool // its helper was told to end, for good
+	gone       bool // it has been forgotten
+	stopsLater bool // a descent has yet to tell it to stop
+	leftLog    bool // one less in writesTo than before
+	ill        bool // unhealthy was told, and healthy not yet
 }
 
 // A program is the instances of one key under programs:.
