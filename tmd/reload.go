@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -291,6 +292,7 @@ func (d *daemon) reload(by string, answer func(string), applied func(starts, goe
 		}
 	}
 	d.ask(func() { applied(r.apply()) })
+	go debug.FreeOSMemory() // a file takes many times its size to read
 	return nil, nil
 }
 
