@@ -9,9 +9,12 @@ import (
 	"taskmaster/lib/line"
 )
 
+// usualSize is what most specs fit in, with an environment of 2 KiB.
+const usualSize = 4 << 10
+
 // Text returns the spec in the form of the file.
 func (s *Spec) Text() []byte {
-	w := writer{}
+	w := writer{make([]byte, 0, usualSize)}
 	w.line("version", strconv.Itoa(Version))
 	w.line("name", s.Name)
 	w.line("program", s.Program)
