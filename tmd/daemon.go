@@ -73,7 +73,9 @@ func newDaemon(o options, file *config.File) *daemon {
 		calls: make(chan func(), 64), gone: make(chan struct{}), timer: time.NewTimer(time.Hour),
 		instances: map[string]*instance{}, programs: map[string]*program{}, logs: map[string]*logger{},
 		audience: map[*subscriber]bool{}, ranks: map[string]int{},
-		batch: batch{held: map[*instance]string{}, unsettled: map[*instance]bool{}},
+		batch: batch{
+			held: map[*instance]string{}, unsettled: map[*instance]bool{}, awaited: map[*instance]bool{},
+		},
 	}
 }
 

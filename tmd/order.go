@@ -15,6 +15,7 @@ import (
 type batch struct {
 	held      map[*instance]string // to be started, and with which cause
 	unsettled map[*instance]bool   // started, but not RUNNING, EXITED or failed yet
+	awaited   map[*instance]bool   // those that the held ones wait for, one for each of them
 }
 
 // startInOrder starts instances as soon as they may be.
@@ -35,7 +36,9 @@ func (d *daemon) startNext(in *instance) {
 	if len(d.batch.held) == 0 {
 		return
 	}
-	d.release()
+	if _, held := d.batch.held[in]; held || d.batch.awaited[in] {
+		d.release() // of no other the news can change anything
+	}
 	if d.willStay(in, config.After{}) && in.toldAll() {
 		d.lookAtHeld()
 	}
@@ -76,6 +79,7 @@ func (in *instance) settled() bool {
 // What waits for a program keeps nobody of a higher rank from starting: it
 // may have to wait for long.
 func (d *daemon) release() {
+	clear(d.batch.awaited)
 	free := d.freeOfOthers()
 	slices.SortFunc(free, func(a, b *instance) int {
 		return cmp.Or(cmp.Compare(d.rankOf(a.conf), d.rankOf(b.conf)), natural.Compare(a.name, b.name))
@@ -83,7 +87,7 @@ func (d *daemon) release() {
 	first := d.batch.lowestUnsettled(d)
 	for _, in := range free {
 		if first != nil && d.rankOf(first.conf) < d.rankOf(in.conf) && !in.alive() {
-			d.hold(in, "waiting for "+first.name+" ("+first.state()+")")
+			d.hold(in, first)
 			continue
 		}
 		d.startHeld(in)
@@ -102,7 +106,7 @@ func (d *daemon) freeOfOthers() (free []*instance) {
 			continue
 		}
 		if other := d.waitsFor(in, unmet); other != nil {
-			d.hold(in, "waiting for "+other.name+" ("+other.state()+")")
+			d.hold(in, other)
 			d.tellWaiting(in, other)
 			continue
 		}
@@ -171,9 +175,10 @@ func (d *daemon) startHeld(in *instance) {
 
 // hold takes down why an instance is not started yet. That someone wants it
 // is a wish, which has to outlive tmd; at boot the configuration says so.
-func (d *daemon) hold(in *instance, why string) {
+func (d *daemon) hold(in, other *instance) {
 	begins := in.heldBy == ""
-	in.heldBy = why
+	in.heldBy = "waiting for " + other.name + " (" + other.state() + ")"
+	d.batch.awaited[other] = true
 	cause := d.batch.held[in]
 	if begins && (cause == "user" || in.state() != "STOPPED") && !in.awaits() {
 		d.order(in, "await", cause)
@@ -193,13 +198,14 @@ func (d *daemon) unhold(in *instance) {
 }
 
 // unmet is an instance of a program that is not as `after` wants it, nil when
-// all are.
+// all are. It is the last one, which is likely to be so the longest: as long as
+// it is, what waits need not be looked at again.
 func (d *daemon) unmet(a config.After) *instance {
 	p := d.programs[a.Program]
 	if p == nil {
 		return nil
 	}
-	for _, in := range p.instances {
+	for _, in := range slices.Backward(p.instances) {
 		if !in.meets(a) {
 			return in
 		}
