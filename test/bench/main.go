@@ -1,7 +1,7 @@
 // Bench measures taskmaster and its peers side by side, in one run, and
 // prints the tables of test/bench/RESULTS.md.
 //
-//	bench [-n INSTANCES] [-rounds N] [-what supervise,growth,logs] [-only SYSTEMS] [-json] [-bin DIR]
+//	bench [-n INSTANCES] [-rounds N] [-what supervise,growth,logs,checks] [-only SYSTEMS] [-json] [-bin DIR]
 //
 // The systems take turns within each round, so that a machine that grows
 // slower does so for all; the figures are medians over the rounds. Peers that
@@ -43,7 +43,7 @@ type result struct {
 
 func main() {
 	var s settings
-	what := flag.String("what", "supervise,logs", "tables to measure: supervise, growth, logs")
+	what := flag.String("what", "supervise,logs", "tables to measure: supervise, growth, logs, checks")
 	asJSON := flag.Bool("json", false, "print JSON")
 	flag.IntVar(&s.instances, "n", 500, "instances")
 	flag.IntVar(&s.rounds, "rounds", 3, "rounds")
@@ -62,7 +62,7 @@ func main() {
 	var all []result
 	for _, table := range strings.Split(*what, ",") {
 		run := map[string]func(*settings) []result{
-			"supervise": benchSupervise, "growth": benchGrowth, "logs": benchLogs,
+			"supervise": benchSupervise, "growth": benchGrowth, "logs": benchLogs, "checks": benchChecks,
 		}[table]
 		if run == nil {
 			fmt.Fprintln(os.Stderr, "bench: no such table:", table)
