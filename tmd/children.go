@@ -50,20 +50,24 @@ func newChildren(d *daemon) *children {
 	return c
 }
 
-// reap waits for every child that has ended. It looks before it waits, since
-// the start time of a stranger is to be had only while it is a zombie.
+// reap waits for every child that has ended. At a stranger it looks before it
+// waits, since its start time is to be had only while it is a zombie.
 func (c *children) reap() {
 	for {
 		pid, ok := nextEnded()
 		if !ok {
 			return
 		}
-		stat, _ := procfs.ReadStat(pid)
+		then := c.ours[pid]
+		var stat procfs.Stat
+		if then == nil {
+			stat, _ = procfs.ReadStat(pid)
+		}
 		var status unix.WaitStatus
 		if got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil); err != nil || got != pid {
 			return
 		}
-		if then := c.ours[pid]; then != nil {
+		if then != nil {
 			delete(c.ours, pid)
 			then(status)
 			continue

@@ -373,7 +373,7 @@ func (d *daemon) forget(in *instance) {
 	for j := range in.jobs {
 		j.lose(in, why)
 	}
-	d.logUnused()
+	d.leaveLogs(in)
 	d.stopNext(in)
 }
 

@@ -110,12 +110,37 @@ func (d *daemon) logUnused() {
 			used[file] = true
 		}
 	}
-	for file, l := range d.logs {
-		if !used[file] && l.stopped == nil {
-			// It stays known while it goes: another for the same file must
-			// not take over the FIFO that it is about to remove.
-			l.finish(func() { delete(d.logs, file) })
+	for file := range d.logs {
+		if !used[file] {
+			d.endLog(file)
 		}
+	}
+}
+
+// leaveLogs ends the loggers that an instance which has gone was the last to
+// write to.
+func (d *daemon) leaveLogs(in *instance) {
+	for file := range in.writesTo {
+		if !d.isWritten(file) {
+			d.endLog(file)
+		}
+	}
+}
+
+func (d *daemon) isWritten(file string) bool {
+	for in := range d.everyone {
+		if in.writesTo[file] {
+			return true
+		}
+	}
+	return false
+}
+
+// endLog ends a logger. It stays known while it goes: another for the same
+// file must not take over the FIFO that it is about to remove.
+func (d *daemon) endLog(file string) {
+	if l := d.logs[file]; l != nil && l.stopped == nil {
+		l.finish(func() { delete(d.logs, file) })
 	}
 }
 
