@@ -126,7 +126,10 @@ func (e *Event) Add(key, value string) {
 }
 
 // String returns the line without newline, whatever its length.
-func (e *Event) String() string { return string(e.append(nil)) }
+func (e *Event) String() string {
+	var room [Max]byte // on the stack: of what is appended to it only the whole is allocated
+	return string(e.append(room[:0]))
+}
 
 // Append appends the line with its newline to dst, shortened to Max bytes: a
 // reason= gives up its middle, where the path stands, so that the cause at
