@@ -39,6 +39,7 @@ type daemon struct {
 	timer  *time.Timer
 
 	instances map[string]*instance
+	inOrder   []*instance // the same, sorted; nil when they have changed since
 	programs  map[string]*program
 	listed    []*program // in the order of the file
 

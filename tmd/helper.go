@@ -80,7 +80,7 @@ func (d *daemon) addProgram(c *config.Program) []*instance {
 
 func (d *daemon) newInstance(name, program string) *instance {
 	in := &instance{name: name, program: program, since: time.Now(), run: d.dir.Run(name), control: -1}
-	d.instances[name] = in
+	d.instances[name], d.inOrder = in, nil
 	return in
 }
 
@@ -361,6 +361,7 @@ func (d *daemon) forget(in *instance) {
 	}
 	if d.instances[in.name] == in {
 		delete(d.instances, in.name)
+		d.inOrder = nil
 	}
 	// First those who wanted it gone, then those for whom that is a failure.
 	for _, then := range in.removed {

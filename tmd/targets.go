@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -21,20 +22,28 @@ func globs(pattern, name string) bool {
 // sorted returns the instances that pick wants: programs by name, instances
 // by number.
 func (d *daemon) sorted(pick func(*instance) bool) []*instance {
+	if d.inOrder == nil {
+		d.inOrder = slices.SortedFunc(maps.Values(d.instances), byName)
+	}
 	list := make([]*instance, 0, len(d.instances))
-	for _, in := range d.instances {
+	for _, in := range d.inOrder {
 		if pick(in) {
 			list = append(list, in)
 		}
 	}
+	there := len(list)
 	for in := range d.departed {
 		if pick(in) {
 			list = append(list, in)
 		}
 	}
-	slices.SortFunc(list, func(a, b *instance) int { return natural.Compare(a.name, b.name) })
+	if len(list) > there {
+		slices.SortFunc(list, byName)
+	}
 	return list
 }
+
+func byName(a, b *instance) int { return natural.Compare(a.name, b.name) }
 
 // departed yields the instances of the configuration that an orderly end of
 // tmd has ended already. Clients may still ask for them.
