@@ -57,6 +57,7 @@ func TestAuthChanges(t *testing.T) {
 	}
 	config("auth: secret")
 	d := h.Start()
+	h.OK("wait", "web", "running") // else status exits 3
 	for _, keys := range []string{
 		"auth: none", "auth: secret, secret: '%(here)s/own'", "auth: none, secret: '%(here)s/own'", "auth: secret", "auth: none",
 	} {
