@@ -220,11 +220,11 @@ func (d *daemon) bringUpToDate(in *instance) {
 // before this one was killed. The spec may be the new one already, while the
 // helper never heard of it: its status has the sums of what it goes by.
 func (d *daemon) resumeReload(in *instance) {
-	had := specKeys(in.keys)
-	if in.status.Keys != 0 && in.status.Keys != spec.Sum(had, false) {
+	had := spec.SumsOf(specKeys(in.keys))
+	if in.status.Keys != 0 && in.status.Keys != had.All {
 		in.tell("reload")
 	}
-	behind := in.status.Launched != 0 && in.status.Launched != spec.Sum(had, true)
+	behind := in.status.Launched != 0 && in.status.Launched != had.Launch
 	if d.renew(in) || behind && in.takesRestart() {
 		d.startAnew(in)
 	}

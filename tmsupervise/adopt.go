@@ -20,7 +20,7 @@ const statusWait = 100 * time.Millisecond
 // counts, and the program if it lives. Status and lock are the truth; the
 // status is believed only when it is of this boot.
 func (h *helper) resume() {
-	was, err := h.dir.ReadStatus()
+	was, err := h.place.ReadStatus("status")
 	if err == unix.ENOENT {
 		return // it never had a helper
 	}

@@ -20,7 +20,7 @@ func runAlone(args []string) {
 		die.Fatal(die.Temporary, "unable to reset signals", err)
 	}
 	s := parseOptions(args)
-	die.Name = "tmsupervise " + s.Name
+	die.About = s.Name
 	beKeeper()
 	h := newHelper()
 	h.spec = s

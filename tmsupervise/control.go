@@ -19,8 +19,8 @@ import (
 // input, holds; the rest waits for the loop's next turn, so that a flood of
 // commands holds up nothing else.
 func (h *helper) readControl() {
-	var buf [1024]byte
-	n, err := unix.Read(h.control, buf[:])
+	buf := h.room.control[:]
+	n, err := unix.Read(h.control, buf)
 	switch {
 	case err == unix.EINTR || err == unix.EAGAIN:
 		return
@@ -44,7 +44,7 @@ func (h *helper) command(text []byte) {
 	if h.done {
 		return
 	}
-	words, err := line.Words(string(text))
+	words, err := line.Words(inUsualBlock(text))
 	if err != nil {
 		die.Warn("a command was ignored", err)
 		return
@@ -52,6 +52,16 @@ func (h *helper) command(text []byte) {
 	if len(words) > 0 && !h.obey(words[0], words[1:]) {
 		die.Warn("a command was ignored: "+line.Join(words...), nil)
 	}
+}
+
+// inUsualBlock makes a string of text. Short ones share a size of block with
+// what the Go runtime has on its heap in any case: each further size, even
+// for one string, would cost every copy of the helper 8 kB.
+func inUsualBlock(text []byte) string {
+	var b strings.Builder
+	b.Grow(max(len(text), procfs.UsualBlock))
+	b.Write(text)
+	return b.String()
 }
 
 func (h *helper) obey(verb string, args []string) bool {
@@ -184,7 +194,8 @@ func (h *helper) reload() {
 	if h.dir == "" {
 		return
 	}
-	fresh, err := readSpec(h.dir.Spec())
+	var fresh spec.Spec
+	err := h.readSpec(&fresh)
 	if err == nil && fresh.Name != h.spec.Name {
 		err = &spec.SyntaxError{Line: 1, Text: "it is of " + fresh.Name}
 	}
@@ -193,7 +204,7 @@ func (h *helper) reload() {
 		return
 	}
 	before := h.spec.Ready.Kind
-	h.spec = fresh
+	h.ownSpec = fresh
 	if h.state == starting {
 		if before == "" && h.spec.Ready.Kind == spec.Probed {
 			h.isReady = false
@@ -216,10 +227,10 @@ func (h *helper) waitAsSpecified() {
 	h.due = h.startDeadline()
 }
 
-func readSpec(path string) (*spec.Spec, error) {
-	text, err := procfs.ReadFile(path, specMax)
+func (h *helper) readSpec(into *spec.Spec) error {
+	text, err := h.place.Read("spec", h.room.scratch[:], specMax)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return spec.Parse(text)
+	return into.Read(text)
 }

@@ -83,7 +83,7 @@ func (e *endless) spawn() (int, *ending) {
 
 func restartForEver(t *testing.T, dir string) {
 	e := &endless{helper: newHelper(), clock: time.Hour}
-	e.dir = statedir.Run(dir)
+	e.enterDir(statedir.Run(dir))
 	e.effects = e
 	e.spec = spec.Default()
 	e.spec.Name, e.spec.Cmd, e.spec.Restart, e.spec.StartTime = "x:0", []string{"x"}, spec.Always, 0

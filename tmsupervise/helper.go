@@ -1,6 +1,7 @@
 package main
 
 import (
+	"syscall"
 	"time"
 
 	"taskmaster/lib/die"
@@ -15,11 +16,13 @@ import (
 
 // A helper is the machine with the world around it: everything belongs to the
 // goroutine that runs loop. Its buffers are arrays in it, since each block of
-// another size on the Go heap would cost every copy 8 kB.
+// another size on the Go heap would cost every copy 8 kB; and so is what would
+// let a stack of 4 kB grow, which would cost 20.
 type helper struct {
 	machine
 
 	dir      statedir.Run // "" when it works alone
+	place    statedir.Place
 	boot     string
 	seq      int // the last numbered command
 	written  written
@@ -49,22 +52,28 @@ type helper struct {
 	lost       uint64        // a program started since that tick may live, but which is it?
 	launched   uint64        // sum of the launch keys of the last start, 0 when unknown
 	oomKills   uint64        // of the system, when last looked at
+	oomCounted bool          // it was looked at
 	beat       readiness
 
 	fds   []unix.PollFd
 	count int // events since the last garbage collection
 
 	room struct {
-		last   [event.Max]byte
-		status [4096]byte
-		fds    [onOthers]unix.PollFd
+		last    [event.Max]byte
+		control [1024]byte
+		scratch [8192]byte // of one function at a time, as long as it runs
+		fds     [onOthers]unix.PollFd
+		attr    syscall.ProcAttr
+		sys     syscall.SysProcAttr
 	}
-	last []byte // the last event line, as it was sent
+	ownSpec spec.Spec       // where spec points to
+	shown   statedir.Status // what writeStatus writes; here since the stack would grow by it
+	last    []byte          // the last event line, as it was sent
 }
 
 // newHelper is a helper in STOPPED with nothing to keep yet.
 func newHelper() *helper {
-	h := &helper{control: -1, word: -1, pidfd: -1, stage: -1, stdio: [2]int{1, 2}, heldLogs: [2]int{-1, -1}, beat: readiness{fd: -1}}
+	h := &helper{place: -1, control: -1, word: -1, pidfd: -1, stage: -1, stdio: [2]int{1, 2}, heldLogs: [2]int{-1, -1}, beat: readiness{fd: -1}}
 	h.out.fd = -1
 	h.effects, h.wish, h.asked, h.cure = h, statedir.WishNone, "user", "auto"
 	h.fds = h.room.fds[:]
@@ -104,6 +113,9 @@ func (h *helper) announce() {
 	h.out.send(h.last)
 	pause("sent")
 	h.count++
+	if h.state == running && !h.oomCounted {
+		h.countOOM()
+	}
 }
 
 // sayStopped is what the status of a new instance says: it begins with an
@@ -133,7 +145,7 @@ func (h *helper) record() error {
 		return nil
 	}
 	pause("before")
-	h.launched = spec.Sum(h.spec.Keys, true)
+	h.launched = h.spec.Sums.Launch
 	since := procfs.Ticks()
 	h.tell(event.Starting).Int("pid", 0).Int("since", int(since))
 	h.last = h.line.Append(h.room.last[:0])
@@ -143,18 +155,18 @@ func (h *helper) record() error {
 }
 
 func (h *helper) writeStatus(eventLine []byte, since uint64) error {
-	s := statedir.Status{
-		State: h.state.String(), Wish: h.wish, PID: h.pid, Boot: h.boot, Began: h.began.Milliseconds(),
-		Due: h.due.Milliseconds(), Try: h.try, Restarts: h.restarts, Seq: h.seq, Then: int(h.then),
-		Ready: h.isReady, Start: h.startTicks, Since: since, Group: h.group, Notify: h.beat.name,
-		Detail: h.detail, End: h.end.status(), Died: h.ended.Milliseconds(), Leaving: h.leaving,
-		Launched: h.launched, Keys: spec.Sum(h.spec.Keys, false),
-	}
-	if s.Detail == "" {
+	s := &h.shown
+	s.State, s.Wish, s.PID, s.Boot = h.state.String(), h.wish, h.pid, h.boot
+	s.Began, s.Due, s.Died = h.began.Milliseconds(), h.due.Milliseconds(), h.ended.Milliseconds()
+	s.Try, s.Restarts, s.Seq, s.Then = h.try, h.restarts, h.seq, int(h.then)
+	s.Start, s.Since, s.Group, s.Notify = h.startTicks, since, h.group, h.beat.name
+	s.Ready, s.Leaving, s.End = h.isReady, h.leaving, h.end.status()
+	s.Launched, s.Keys = h.launched, h.spec.Sums.All
+	if s.Detail = h.detail; s.Detail == "" {
 		s.Detail = h.beat.text
 	}
-	text := s.Append(h.room.status[:0], eventLine[:len(eventLine)-1])
-	err := statedir.Publish(h.dir.Status(), text)
+	text := s.Append(h.room.scratch[:0], eventLine[:len(eventLine)-1])
+	err := h.place.Publish("status", text)
 	if err == nil {
 		h.written = written{h.wish, h.seq}
 	}

@@ -46,15 +46,16 @@ func main() {
 
 // runFrom keeps the process that DIR/spec describes, as tmd uses it.
 func runFrom(dir statedir.Run) {
-	die.Name = "tmsupervise " + dir.Name()
+	die.About = dir.Name()
 	beKeeper()
 	h := newHelper()
-	h.dir, h.boot = dir, procfs.BootID()
+	h.boot = procfs.BootID()
 	h.moveStandard()
-	takeLock(dir.Lock())
-	h.spec = mustReadSpec(dir.Spec())
-	h.control = mustOpenFIFO(dir.Control())
-	h.out.fd, h.out.name = mustOpenFIFO(dir.State().Events()), h.name()
+	h.enterDir(dir)
+	h.takeLock()
+	h.mustReadSpec()
+	h.control = h.mustOpenFIFO("control")
+	h.out.fd, h.out.name = h.mustOpenFIFO("../../events"), h.name()
 	h.sayStopped()
 	h.holdLogs()
 	h.resume()
@@ -92,37 +93,46 @@ func (h *helper) moveStandard() {
 	die.Stderr = h.stdio[1]
 }
 
+func (h *helper) enterDir(dir statedir.Run) {
+	place, err := dir.Open()
+	if err != nil {
+		die.Fatal(die.Temporary, "unable to open "+string(dir), err)
+	}
+	h.dir, h.place = dir, place
+}
+
 // takeLock waits for what a dead helper forked to become the program, but
 // not for a living helper.
-func takeLock(path string) {
-	_, err := statedir.TryLock(path)
+func (h *helper) takeLock() {
+	_, err := h.place.TryLock("lock")
 	if err == unix.EWOULDBLOCK {
-		if pid, _ := statedir.Holder(path); pid > 0 && pid != unix.Getpid() {
+		if pid, _ := statedir.Holder(h.dir.Lock()); pid > 0 && pid != unix.Getpid() {
 			die.Fatal(die.Usage, "already running, pid "+strconv.Itoa(pid), nil)
 		}
-		_, err = statedir.WaitLock(path)
+		_, err = h.place.WaitLock("lock")
 	}
 	if err != nil {
-		die.Fatal(die.Temporary, "unable to lock "+path, err)
+		die.Fatal(die.Temporary, "unable to lock "+h.dir.Lock(), err)
 	}
 }
 
-func mustReadSpec(path string) *spec.Spec {
-	s, err := readSpec(path)
+func (h *helper) mustReadSpec() {
+	err := h.readSpec(&h.ownSpec)
 	var syntax *spec.SyntaxError
 	switch {
+	case err == nil:
+		h.spec = &h.ownSpec
 	case errors.As(err, &syntax):
-		die.Fatal(die.Usage, "unable to use "+path, err)
-	case err != nil:
-		die.Fatal(die.Temporary, "unable to read "+path, err)
+		die.Fatal(die.Usage, "unable to use "+h.dir.Spec(), err)
+	default:
+		die.Fatal(die.Temporary, "unable to read "+h.dir.Spec(), err)
 	}
-	return s
 }
 
-func mustOpenFIFO(path string) int {
-	fd, err := statedir.OpenFIFO(path, unix.O_NONBLOCK)
+func (h *helper) mustOpenFIFO(name string) int {
+	fd, err := h.place.OpenFIFO(name, unix.O_NONBLOCK)
 	if err != nil {
-		die.Fatal(die.Temporary, "unable to open "+path, err)
+		die.Fatal(die.Temporary, "unable to open "+string(h.dir)+"/"+name, err)
 	}
 	return fd
 }

@@ -57,10 +57,9 @@ func (h *helper) spawnStraight(files *programFds) (int, *ending) {
 		return 0, fail
 	}
 	h.pidfd = -1
-	pid, err := syscall.ForkExec(path, h.spec.Cmd, &syscall.ProcAttr{
-		Dir: h.spec.Dir, Env: env, Files: files.list(),
-		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &h.pidfd},
-	})
+	h.room.sys.Setsid, h.room.sys.PidFD = true, &h.pidfd
+	h.room.attr = syscall.ProcAttr{Dir: h.spec.Dir, Env: env, Files: files.list(), Sys: &h.room.sys}
+	pid, err := syscall.ForkExec(path, h.spec.Cmd, &h.room.attr)
 	if err == nil {
 		return pid, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 
 	"golang.org/x/sys/unix"
@@ -136,7 +137,11 @@ func runStage() {
 	// nice and no_new_privs belong to the thread that sets them; this one
 	// execs.
 	runtime.LockOSThread()
-	s, err := readSpec("/proc/self/fd/" + strconv.Itoa(stageSpec))
+	text, err := procfs.ReadOpen(stageSpec, specMax)
+	s := new(spec.Spec)
+	if err == nil {
+		err = s.Read(text)
+	}
 	if err != nil {
 		(&stage{report: stageReport}).fail("spec", unix.EINVAL, "")
 	}

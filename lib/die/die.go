@@ -33,9 +33,10 @@ const (
 	Temporary   = 111 // the system refused for now: try again
 )
 
-// Name stands in front of every message. A long-lived copy names what it
-// looks after as well: "tmsupervise web:0". main sets it before anything else.
-var Name = "taskmaster"
+// Name stands in front of every message, and About behind it, when a
+// long-lived copy names what it looks after: "tmsupervise web:0". main sets
+// them before anything else.
+var Name, About = "taskmaster", ""
 
 // Stderr is the file descriptor that warnings are written to. A tool that must
 // not wait for whoever reads its standard error puts something in between. A
@@ -132,7 +133,11 @@ func Message(what string, why error) string {
 }
 
 func message(kind, what string, why error) string {
-	text := Name + ": " + kind + what
+	text := Name
+	if About != "" {
+		text += " " + About
+	}
+	text += ": " + kind + what
 	if why != nil {
 		text += ": " + Reason(why)
 	}

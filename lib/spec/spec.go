@@ -82,8 +82,9 @@ type Spec struct {
 	Watchdog     time.Duration // 0 for none
 
 	// Keys is the configuration that this came from, for comparing it with a
-	// later one; of tmsupervise it gets no more than their sums.
+	// later one. A tmsupervise has no more than their Sums.
 	Keys []Key
+	Sums Sums
 }
 
 // A User is whom the process runs as.
@@ -115,27 +116,47 @@ type Key struct {
 	Launch      bool // a change restarts the process
 }
 
-// Sum tells two lists of settings apart: the launch keys of them, or all. It
-// is FNV-1a with 64 bits, never 0.
-func Sum(keys []Key, launchOnly bool) uint64 {
-	h := uint64(14695981039346656037)
+// Sums tell two lists of settings apart without holding them: FNV-1a with 64
+// bits of the launch keys and of all keys, never 0.
+type Sums struct{ Launch, All uint64 }
+
+// SumsOf returns the sums of keys.
+func SumsOf(keys []Key) Sums {
+	s := noKeys
 	for _, k := range keys {
-		if launchOnly && !k.Launch {
-			continue
+		s.add(k)
+	}
+	return s
+}
+
+// noKeys are the sums of none, FNV's offset basis.
+var noKeys = Sums{14695981039346656037, 14695981039346656037}
+
+func (s *Sums) add(k Key) {
+	s.All = sum(s.All, k)
+	if k.Launch {
+		s.Launch = sum(s.Launch, k)
+	}
+}
+
+func sum(h uint64, k Key) uint64 {
+	for _, text := range [...]string{k.Name, k.Value} {
+		for i := 0; i < len(text); i++ {
+			h = (h ^ uint64(text[i])) * 1099511628211
 		}
-		for _, text := range [...]string{k.Name, k.Value} {
-			for i := 0; i < len(text); i++ {
-				h = (h ^ uint64(text[i])) * 1099511628211
-			}
-			h *= 1099511628211 // a NUL, which no setting holds
-		}
+		h *= 1099511628211 // a NUL, which no setting holds
 	}
 	return max(h, 1)
 }
 
 // Default returns a spec with the defaults of taskmaster.yaml(5).
 func Default() *Spec {
-	return &Spec{
+	s := defaults()
+	return &s
+}
+
+func defaults() Spec {
+	return Spec{
 		Umask: Inherit, Stdout: Output{Kind: Discard}, Stderr: Output{Kind: Discard}, Background: Kill,
 		Restart: Unexpected, ExitCodes: []int{0}, StartTime: time.Second, StartRetries: 3,
 		StopSignal: 15, StopTime: 10 * time.Second, StopGroup: Tree,

@@ -29,12 +29,20 @@ func TestRoundTrip(t *testing.T) {
 		s.Name, s.Cmd = "a:0", []string{"true"}
 		return s
 	}()} {
-		got, err := Parse(want.Text())
+		text := want.Text()
+		got, err := Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
+		}
+		if err := got.Read(text); err != nil {
+			t.Fatal(err)
+		}
+		want.Keys, want.Sums = nil, SumsOf(want.Keys)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error("as tmsupervise reads it: " + diff)
 		}
 	}
 }
@@ -44,15 +52,15 @@ func TestSum(t *testing.T) {
 	other := append([]Key{{"cmd", "a b=c d", true}}, keys[1:]...)
 	policy := append([]Key{keys[0], {"stoptime", "11s", false}}, keys[2:]...)
 	moved := []Key{{"cm", "da b=c", true}, keys[1], keys[2]}
-	all, launch := Sum(keys, false), Sum(keys, true)
+	was := SumsOf(keys)
 	for _, c := range []struct {
 		keys        []Key
 		all, launch bool // are the same
 	}{{keys, true, true}, {other, false, false}, {policy, false, true}, {moved, false, false}, {nil, false, false}} {
-		if same := Sum(c.keys, false) == all; same != c.all {
+		if same := SumsOf(c.keys).All == was.All; same != c.all {
 			t.Errorf("%v: all the same: %v", c.keys, same)
 		}
-		if same := Sum(c.keys, true) == launch; same != c.launch {
+		if same := SumsOf(c.keys).Launch == was.Launch; same != c.launch {
 			t.Errorf("%v: launch keys the same: %v", c.keys, same)
 		}
 	}

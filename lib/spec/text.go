@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -115,57 +116,92 @@ func numbers(list []int) []string {
 // Parse reads a spec; what the text does not say is as in Default. The error
 // is a *SyntaxError.
 func Parse(text []byte) (*Spec, error) {
-	s := Default()
-	if n := bytes.Count(text, []byte("\nenv ")); n > 0 {
-		s.Env = make([]string, 0, n)
-	}
-	if n := bytes.Count(text, []byte("\nwas ")); n > 0 {
-		s.Keys = make([]Key, 0, n)
-	}
-	d := newDecoder(text)
-	version := 0
-	for row := 1; len(text) > 0; row++ {
-		var whole []byte
-		whole, text, _ = bytes.Cut(text, []byte("\n"))
-		key, rest, _ := bytes.Cut(whole, []byte(" "))
-		if len(key) == 0 {
-			continue
-		}
-		words, err := d.split(rest)
-		if err != nil {
-			return nil, &SyntaxError{row, err.Error()}
-		}
-		v := value{words: words}
-		if string(key) == "version" {
-			version = v.number(0)
-		} else {
-			s.set(string(key), &v)
-		}
-		if v.bad {
-			return nil, &SyntaxError{row, string(key) + ": " + errValue.Error()}
-		}
-	}
-	if version != Version {
-		return nil, &SyntaxError{1, "version " + strconv.Itoa(version) + ", this program reads version " + strconv.Itoa(Version)}
-	}
-	if s.Name == "" || len(s.Cmd) == 0 {
-		return nil, &SyntaxError{1, "name or cmd is missing"}
+	s := new(Spec)
+	d := decoder{keep: true}
+	if err := d.read(s, text); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// Read is Parse for a tmsupervise: into memory that it has, and with Sums in
+// place of Keys. s is spoilt by an error.
+func (s *Spec) Read(text []byte) error {
+	d := decoder{}
+	return d.read(s, text)
 }
 
 // A decoder puts all words of a spec into one block of memory. A tmsupervise
 // holds its spec for life, and words of every length on the heap would cost
 // each of its copies 8 kB per size class.
 type decoder struct {
+	spec  *Spec
+	keep  bool // Keys, not their Sums
 	block strings.Builder
 	words []string // of the present line
 }
 
-func newDecoder(text []byte) *decoder {
-	d := &decoder{words: make([]string, 0, 16)}
+func (d *decoder) read(s *Spec, text []byte) error {
+	*s = defaults()
+	d.spec = s
 	d.block.Grow(len(text)) // decoding only makes words shorter
-	return d
+	d.words = make([]string, 0, 16)
+	if n := bytes.Count(text, []byte("\nenv ")); n > 0 {
+		s.Env = make([]string, 0, n)
+	}
+	if n := bytes.Count(text, []byte("\nwas ")); n > 0 && d.keep {
+		s.Keys = make([]Key, 0, n)
+	}
+	if !d.keep {
+		s.Sums = noKeys
+	}
+	version := 0
+	for row := 1; len(text) > 0; row++ {
+		var whole []byte
+		whole, text, _ = bytes.Cut(text, []byte("\n"))
+		if err := d.line(whole, &version); err != nil {
+			return &SyntaxError{row, err.Error()}
+		}
+	}
+	if version != Version {
+		return &SyntaxError{1, "version " + strconv.Itoa(version) + ", this program reads version " + strconv.Itoa(Version)}
+	}
+	if s.Name == "" || len(s.Cmd) == 0 {
+		return &SyntaxError{1, "name or cmd is missing"}
+	}
+	return nil
+}
+
+func (d *decoder) line(whole []byte, version *int) error {
+	key, rest, _ := bytes.Cut(whole, []byte(" "))
+	if len(key) == 0 {
+		return nil
+	}
+	words, err := d.split(rest)
+	if err != nil {
+		return err
+	}
+	v := value{words: words}
+	switch string(key) {
+	case "version":
+		*version = v.number(0)
+	case "was":
+		d.setting(v.setting())
+	default:
+		d.spec.set(string(key), &v)
+	}
+	if v.bad {
+		return errors.New(string(key) + ": " + errValue.Error())
+	}
+	return nil
+}
+
+func (d *decoder) setting(k Key) {
+	if d.keep {
+		d.spec.Keys = append(d.spec.Keys, k)
+	} else {
+		d.spec.Sums.add(k)
+	}
 }
 
 // split returns the words of a line; the slice is valid until the next call.
@@ -296,8 +332,6 @@ func (s *Spec) set(key string, v *value) {
 		s.Num = v.number(0)
 	case "state":
 		s.State = v.word(0)
-	case "was":
-		setKey(s, v)
 	default:
 		s.setLaunch(key, v)
 		s.setPolicy(key, v)
@@ -373,9 +407,9 @@ func setLimit(s *Spec, v *value) {
 	s.Limits = append(s.Limits, Limit{v.word(0), n})
 }
 
-func setKey(s *Spec, v *value) {
+func (v *value) setting() Key {
 	kind := v.oneOf("launch", "policy")
 	name, text, ok := strings.Cut(v.word(1), "=")
 	v.bad = v.bad || !ok
-	s.Keys = append(s.Keys, Key{name, text, kind == "launch"})
+	return Key{name, text, kind == "launch"}
 }

@@ -16,8 +16,8 @@ import (
 // The lock belongs to the open file, which a fork shares until it execs: who
 // gets a dead helper's lock knows that nothing the helper forked is still on
 // its way to becoming the program.
-func TryLock(path string) (fd int, err error) {
-	fd, err = open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+func (p Place) TryLock(name string) (fd int, err error) {
+	fd, err = p.open(name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return -1, err
 	}
@@ -33,8 +33,8 @@ func TryLock(path string) (fd int, err error) {
 }
 
 // WaitLock is TryLock that waits, in a way that the Go scheduler knows of.
-func WaitLock(path string) (fd int, err error) {
-	fd, err = open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+func (p Place) WaitLock(name string) (fd int, err error) {
+	fd, err = p.open(name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return -1, err
 	}
@@ -54,10 +54,17 @@ func WaitLock(path string) (fd int, err error) {
 	return fd, nil
 }
 
+// TryLock is Paths.TryLock.
+func TryLock(path string) (fd int, err error) { return Paths.TryLock(path) }
+
+// WaitLock is Paths.WaitLock.
+func WaitLock(path string) (fd int, err error) { return Paths.WaitLock(path) }
+
 // sign writes the pid over what was there, the old one never being gone
 // before the new one stands: the content is one line of fixed width.
 func sign(fd int) error {
-	line := append(strconv.AppendInt(nil, int64(unix.Getpid()), 10), "          "...)
+	var room [32]byte
+	line := append(strconv.AppendInt(room[:0], int64(unix.Getpid()), 10), "          "...)
 	line = append(line[:10], '\n')
 	_, err := unix.Pwrite(fd, line, 0)
 	return err
@@ -68,7 +75,7 @@ func sign(fd int) error {
 // (waited for or not) that has not reached its exec, is -1: ask again, or wait
 // by WaitLock.
 func Holder(path string) (pid int, err error) {
-	fd, err := open(path, unix.O_RDWR|unix.O_NOFOLLOW, 0)
+	fd, err := Paths.open(path, unix.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err == unix.ENOENT {
 		return 0, nil
 	}

@@ -19,7 +19,6 @@ import (
 	"strconv"
 	"strings"
 
-	"taskmaster/lib/procfs"
 	"taskmaster/lib/safepath"
 
 	"golang.org/x/sys/unix"
@@ -219,25 +218,6 @@ func MakeFIFO(path string, mode uint32) error {
 	return err
 }
 
-// OpenFIFO opens a FIFO for reading and writing, which never blocks, and
-// neither end of which then sees the other one go (fifo(7)). A flag O_NONBLOCK
-// is for what follows.
-func OpenFIFO(path string, flags int) (int, error) {
-	fd, err := open(path, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
-		unix.Close(fd)
-		return -1, unix.ENXIO
-	}
-	if flags&unix.O_NONBLOCK == 0 {
-		unix.SetNonblock(fd, false)
-	}
-	return fd, nil
-}
-
 // Replace writes a file by rename(2), mode 0600: a reader finds the old
 // content or the new one. What fails leaves the old one. What an interrupted
 // Replace left, or somebody put there to read the content or to block us with
@@ -245,9 +225,9 @@ func OpenFIFO(path string, flags int) (int, error) {
 func Replace(path string, content []byte) error {
 	fresh := path + ".new"
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
-	fd, err := open(fresh, flags, 0o600)
+	fd, err := Paths.open(fresh, flags, 0o600)
 	if err == unix.EEXIST && unix.Unlink(fresh) == nil {
-		fd, err = open(fresh, flags, 0o600)
+		fd, err = Paths.open(fresh, flags, 0o600)
 	}
 	if err != nil {
 		return err
@@ -265,77 +245,6 @@ func Replace(path string, content []byte) error {
 	return err
 }
 
-// Publish writes a file as Replace does, but without needing space for it
-// after the first time: the old file is kept as path.new, written over, and
-// exchanged with path (renameat2(2) with RENAME_EXCHANGE). So a full disk
-// does not keep a helper from saying what it does. Readers use ReadPublished.
-func Publish(path string, content []byte) error {
-	fresh := path + ".new"
-	fd, err := openUnread(fresh)
-	if err != nil {
-		return err
-	}
-	err = WriteAll(fd, content)
-	if err == nil {
-		err = unix.Ftruncate(fd, int64(len(content)))
-	}
-	if e := unix.Close(fd); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	err = unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE)
-	if err == unix.ENOENT || err == unix.EINVAL || err == unix.ENOSYS {
-		err = unix.Rename(fresh, path)
-	}
-	return err
-}
-
-// openUnread opens the file to write over. It was path a moment ago: while a
-// reader still holds it (flock(2)), another file takes its place.
-func openUnread(fresh string) (fd int, err error) {
-	for {
-		fd, err = open(fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return -1, err
-		}
-		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return fd, nil
-		}
-		unix.Close(fd)
-		if err != unix.EWOULDBLOCK && err != unix.EINTR {
-			return -1, err
-		}
-		if err := unix.Unlink(fresh); err != nil && err != unix.ENOENT {
-			return -1, err
-		}
-	}
-}
-
-// ReadPublished reads a file that Publish writes, at most max bytes, as it was
-// at one moment.
-func ReadPublished(path string, max int) ([]byte, error) {
-	for {
-		fd, err := open(path, unix.O_RDONLY, 0)
-		if err != nil {
-			return nil, err
-		}
-		err = unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
-		if err == nil {
-			text, err := procfs.ReadOpen(fd, max)
-			unix.Close(fd)
-			return text, err
-		}
-		unix.Close(fd)
-		if err != unix.EWOULDBLOCK && err != unix.EINTR {
-			return nil, err
-		}
-		// It has been exchanged and is being written over: path is another.
-	}
-}
-
 // WriteAll writes all of content, whatever write(2) takes at once.
 func WriteAll(fd int, content []byte) error {
 	for len(content) > 0 {
@@ -349,13 +258,4 @@ func WriteAll(fd int, content []byte) error {
 		content = content[n:]
 	}
 	return nil
-}
-
-func open(path string, flags int, mode uint32) (int, error) {
-	for {
-		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, mode)
-		if err != unix.EINTR {
-			return fd, err
-		}
-	}
 }

@@ -209,8 +209,11 @@ func word(value []byte) (string, error) {
 
 // ReadStatus reads the instance's status file. ENOENT says that it never had
 // one.
-func (r Run) ReadStatus() (Status, error) {
-	text, err := ReadPublished(r.Status(), 1<<16)
+func (r Run) ReadStatus() (Status, error) { return Paths.ReadStatus(r.Status()) }
+
+// ReadStatus reads a status file.
+func (p Place) ReadStatus(name string) (Status, error) {
+	text, err := p.ReadPublished(name, 1<<16)
 	if err != nil {
 		return Status{}, err
 	}
