@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"taskmaster/lib/procfs"
+	"taskmaster/lib/timerslack"
 
 	"golang.org/x/sys/unix"
 )
@@ -109,6 +110,7 @@ type child struct {
 	files [3]int
 	more  []int // descriptors 3 and on
 	pidfd *int
+	slack int // timer slack in ns, 0 for tmd's own
 }
 
 // start forks and execs; ended runs in the loop when the process has ended.
@@ -117,14 +119,14 @@ func (c *children) start(what child, ended func(unix.WaitStatus)) (pid int, err 
 	for _, fd := range what.more {
 		files = append(files, uintptr(fd))
 	}
-	return c.forkExec(what.path, what.argv, &syscall.ProcAttr{
+	return c.forkExec(what.slack, what.path, what.argv, &syscall.ProcAttr{
 		Env: what.env, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: what.pidfd},
 	}, ended)
 }
 
-func (c *children) forkExec(path string, argv []string, attr *syscall.ProcAttr, ended func(unix.WaitStatus)) (pid int, err error) {
-	pid, err = syscall.ForkExec(path, argv, attr)
+func (c *children) forkExec(slack int, path string, argv []string, attr *syscall.ProcAttr, ended func(unix.WaitStatus)) (pid int, err error) {
+	pid, err = timerslack.ForkExec(slack, path, argv, attr)
 	if err == nil {
 		c.ours[pid] = ended
 	}
@@ -137,7 +139,7 @@ func (c *children) fork(argv []string, attr *syscall.ProcAttr, ended func(unix.W
 	if !strings.Contains(path, "/") {
 		path = lookUp(path, attr.Env)
 	}
-	return c.forkExec(path, argv, attr, ended)
+	return c.forkExec(0, path, argv, attr, ended)
 }
 
 // lookUp searches a program in the PATH of an environment; one that is not

@@ -12,6 +12,7 @@ import (
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
+	"taskmaster/lib/timerslack"
 
 	"golang.org/x/sys/unix"
 )
@@ -225,7 +226,7 @@ func (d *daemon) forkHelper(in *instance) {
 	var err error
 	pid, err = d.children.start(child{
 		path: d.ownProgram("tmsupervise"), argv: []string{"tmsupervise", "-d", string(in.run)},
-		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, more: in.inherited(),
+		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, more: in.inherited(), slack: timerslack.Coarse,
 	}, func(unix.WaitStatus) {
 		if in.helper.pid == pid && in.helper.pidfd < 0 {
 			d.helperEnded(in) // it could not be watched otherwise

@@ -12,6 +12,7 @@ import (
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
+	"taskmaster/lib/timerslack"
 
 	"golang.org/x/sys/unix"
 )
@@ -332,7 +333,7 @@ func (d *daemon) specOf(c *config.Instance) *spec.Spec {
 		Stdout: d.output(c.Stdout), Stderr: d.output(c.Stderr), Nice: c.Nice, OOMScoreAdj: c.OOMScoreAdj,
 		Background: c.Background, Restart: c.Autorestart, ExitCodes: c.ExitCodes, StartTime: c.StartTime,
 		StartRetries: c.StartRetries, StopSignal: c.StopSignal, StopTime: c.StopTime, StopGroup: c.StopGroup,
-		BackoffFirst: c.BackoffFirst, BackoffMax: c.BackoffMax, Watchdog: c.Watchdog,
+		BackoffFirst: c.BackoffFirst, BackoffMax: c.BackoffMax, Watchdog: c.Watchdog, TimerSlack: timerslack.Own(),
 	}
 	if c.User != nil {
 		s.User = &spec.User{UID: c.User.UID, GID: c.User.GID, Groups: c.User.Groups}

@@ -6,6 +6,7 @@ import (
 	"taskmaster/lib/die"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
+	"taskmaster/lib/timerslack"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,12 +40,24 @@ func (h *helper) spawn() (int, *ending) {
 		return 0, fail
 	}
 	pause("forked")
-	if s, err := procfs.ReadStat(pid); err == nil {
+	if s, err := procfs.ReadStatInto(pid, h.room.scratch[:]); err == nil {
 		h.startTicks = s.Start
 	}
 	h.group, h.childless = pid, false
 	h.reaper.arm()
 	return pid, nil
+}
+
+// forkExec is syscall.ForkExec with the timer slack that the program is to
+// have. The thread that it is set for is the one that forks: with one processor
+// (GOMAXPROCS=1) a goroutine changes threads only in a call that may block. A
+// thread that forked once keeps it, which does no harm: tmd gave the helper a
+// coarse one for the sake of the runtime's monitor, which never forks.
+func (h *helper) forkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	if h.dir != "" {
+		timerslack.Set(h.spec.TimerSlack)
+	}
+	return syscall.ForkExec(path, argv, attr)
 }
 
 func (h *helper) spawnStraight(files *programFds) (int, *ending) {
@@ -59,7 +72,7 @@ func (h *helper) spawnStraight(files *programFds) (int, *ending) {
 	h.pidfd = -1
 	h.room.sys.Setsid, h.room.sys.PidFD = true, &h.pidfd
 	h.room.attr = syscall.ProcAttr{Dir: h.spec.Dir, Env: env, Files: files.list(), Sys: &h.room.sys}
-	pid, err := syscall.ForkExec(path, h.spec.Cmd, &h.room.attr)
+	pid, err := h.forkExec(path, h.spec.Cmd, &h.room.attr)
 	if err == nil {
 		return pid, nil
 	}

@@ -53,7 +53,7 @@ func (h *helper) spawnStage(files *programFds) (int, *ending) {
 	// The stage's own environment is only what it needs, and what a later
 	// helper must find in it: the program's may hold GODEBUG or GOTRACEBACK.
 	env := append(h.readyEnv(h.ownEnv()), "PATH="+os.Getenv("PATH"), "GOMAXPROCS=1", "GOGC=off")
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{"tmsupervise", stageWord}, &syscall.ProcAttr{
+	pid, err := h.forkExec("/proc/self/exe", []string{"tmsupervise", stageWord}, &syscall.ProcAttr{
 		Env: env, Files: fds,
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &h.pidfd},
 	})

@@ -142,7 +142,12 @@ const statMax = 640
 // process.
 func ReadStat(pid int) (Stat, error) {
 	var buf [statMax]byte
-	text, err := ReadInto(file(pid, "stat"), buf[:])
+	return ReadStatInto(pid, buf[:])
+}
+
+// ReadStatInto is ReadStat by way of the caller's memory, 640 bytes.
+func ReadStatInto(pid int, buf []byte) (Stat, error) {
+	text, err := ReadInto(file(pid, "stat"), buf)
 	if err != nil {
 		return Stat{}, err
 	}

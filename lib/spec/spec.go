@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"taskmaster/lib/timerslack"
 )
 
 // Version is the format's; a reader refuses any other.
@@ -68,6 +70,7 @@ type Spec struct {
 	Nice        *int
 	OOMScoreAdj *int
 	Background  string
+	TimerSlack  int // ns, of tmsupervise alone its own
 
 	Restart      string
 	ExitCodes    []int
@@ -157,7 +160,7 @@ func Default() *Spec {
 
 func defaults() Spec {
 	return Spec{
-		Umask: Inherit, Stdout: Output{Kind: Discard}, Stderr: Output{Kind: Discard}, Background: Kill,
+		Umask: Inherit, Stdout: Output{Kind: Discard}, Stderr: Output{Kind: Discard}, Background: Kill, TimerSlack: timerslack.Usual,
 		Restart: Unexpected, ExitCodes: []int{0}, StartTime: time.Second, StartRetries: 3,
 		StopSignal: 15, StopTime: 10 * time.Second, StopGroup: Tree,
 		BackoffFirst: time.Second, BackoffMax: time.Minute,

@@ -15,7 +15,7 @@ func full() *Spec {
 		Cmd: []string{"/bin/sh", "-c", "echo 100%\n", ""}, Env: []string{"A=", "B=x y=z", "C=é"},
 		Dir: "/tmp", Umask: 0o22, User: &User{33, 44, []int{44, 55}}, NoNewPrivs: true,
 		Stdout: Output{File, "/var/log/web log"}, Stderr: Output{Kind: SameAsOut},
-		Limits: []Limit{{"nofile", 1024}, {"core", ^uint64(0)}}, Nice: &ten, OOMScoreAdj: &adj, Background: Follow,
+		Limits: []Limit{{"nofile", 1024}, {"core", ^uint64(0)}}, Nice: &ten, OOMScoreAdj: &adj, Background: Follow, TimerSlack: 1234,
 		Restart: Always, ExitCodes: []int{0, 2}, StartTime: 250 * time.Millisecond, StartRetries: 7,
 		StopSignal: 10, StopTime: time.Minute, StopGroup: Group, BackoffFirst: time.Second, BackoffMax: time.Hour,
 		Ready: Ready{Notify, 3, 5 * time.Second}, Watchdog: 30 * time.Second,
@@ -78,6 +78,7 @@ func TestBad(t *testing.T) {
 		{"user 33 44", "user 33 4294967295", "user: malformed value"},
 		{"ready notify 3", "ready notify 2", "ready: malformed value"},
 		{"ready notify 3", "ready notify 1024", "ready: malformed value"},
+		{"timerslack 1234", "timerslack 0", "timerslack: malformed value"},
 		{"cmd /bin/sh", "cmd /bin/%zz", "bad percent-encoding"},
 		{"cmd /bin/sh", "cmd /bin/%00", "cmd: malformed value"},
 	} {

@@ -62,6 +62,7 @@ func (s *Spec) writeLaunch(w *writer) {
 		w.line("oom_score_adj", strconv.Itoa(*s.OOMScoreAdj))
 	}
 	w.line("background", s.Background)
+	w.line("timerslack", strconv.Itoa(s.TimerSlack))
 }
 
 func (s *Spec) writePolicy(w *writer) {
@@ -364,6 +365,9 @@ func (s *Spec) setLaunch(key string, v *value) {
 	case "oom_score_adj":
 		n := v.number(0)
 		s.OOMScoreAdj = &n
+	case "timerslack":
+		s.TimerSlack = v.number(0)
+		v.bad = v.bad || s.TimerSlack <= 0
 	case "background":
 		s.Background = v.oneOf(Kill, Follow)
 	}

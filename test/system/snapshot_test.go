@@ -30,6 +30,7 @@ SigIgn 0000000000000000
 SigCgt 0000000000000000
 Umask 0022
 NoNewPrivs 0
+timer slack 50000
 soft nofile 1000
 hard nofile 4000
 env FOO=a b
@@ -79,6 +80,7 @@ func snapshot(t *testing.T, h *tmtest.Host, pid int) string {
 	for _, field := range []string{"SigBlk", "SigIgn", "SigCgt", "Umask", "NoNewPrivs"} {
 		say("%s %s", field, fieldOf(t, status, field))
 	}
+	say("timer slack %s", strings.TrimSpace(readFile(t, proc+"/timerslack_ns")))
 	soft, hard := limitOf(t, pid, "Max open files")
 	say("soft nofile %s", soft)
 	say("hard nofile %s", hard)
