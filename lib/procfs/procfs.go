@@ -338,6 +338,11 @@ func Names(dir string) ([]string, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
+	return NamesOpen(fd)
+}
+
+// NamesOpen is Names of an open directory.
+func NamesOpen(fd int) ([]string, error) {
 	var names []string
 	buf := make([]byte, 8192)
 	for {

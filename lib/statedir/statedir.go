@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 
+	"taskmaster/lib/procfs"
 	"taskmaster/lib/safepath"
 
 	"golang.org/x/sys/unix"
@@ -185,14 +186,22 @@ func (r Run) Create() error {
 	return MakeFIFO(r.Control(), 0o600)
 }
 
-// Remove takes the instance's directory away with all that is in it.
+// Remove takes the instance's directory away with all files that are in it.
 func (r Run) Remove() error {
-	files := []string{
-		r.Spec(), r.Spec() + ".new", r.Status(), r.Status() + ".new", r.Order(), r.Order() + ".new",
-		r.Illness(), r.Illness() + ".new", r.Control(), r.Lock(), r.Ready(),
+	fd, err := Paths.open(string(r), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err == unix.ENOENT {
+		return nil
 	}
-	for _, file := range files {
-		if err := unix.Unlink(file); err != nil && err != unix.ENOENT {
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	names, err := procfs.NamesOpen(fd)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := unix.Unlinkat(fd, name, 0); err != nil && err != unix.ENOENT {
 			return err
 		}
 	}

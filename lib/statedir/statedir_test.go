@@ -65,6 +65,39 @@ func TestRunPaths(t *testing.T) {
 	}
 }
 
+func TestRemove(t *testing.T) {
+	dir, err := Create(filepath.Join(t.TempDir(), "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := dir.Run("web:0")
+	if err := r.Create(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{r.Spec(), r.Status(), r.Status() + ".new", r.Lock(), string(r) + "/later"} {
+		if err := Replace(file, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := r.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Lstat(string(r)); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
+	}
+	elsewhere := t.TempDir()
+	os.WriteFile(elsewhere+"/precious", nil, 0o600)
+	os.Symlink(elsewhere, string(r))
+	if err := r.Remove(); err == nil {
+		t.Error("a symbolic link was followed")
+	}
+	if _, err := os.Lstat(elsewhere + "/precious"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	want := Status{
 		Event: event.New(time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC), "web:0", event.Running, "pid", "12"),
