@@ -47,9 +47,12 @@ func (c *composer) compose(data []byte, file *current, complete func() bool, see
 	b := batch{}
 	inside := file.midLine // the next byte continues the file's last line
 	for b.used < len(data) && b.next == goOn && len(c.text) < maxText {
+		if !inside && len(c.selects) == 0 {
+			b.used = c.addLines(data, b.used, file.size, seen)
+		}
 		rest := data[b.used:]
 		end := bytes.IndexByte(rest, '\n') + 1
-		if end == 0 && b.used > 0 {
+		if len(rest) == 0 || end == 0 && b.used > 0 {
 			break
 		}
 		line := rest
@@ -81,6 +84,32 @@ func (c *composer) compose(data []byte, file *current, complete func() bool, see
 		b.ending = written
 	}
 	return b
+}
+
+// addLines is the short way for nearly all input: lines in whole that came at
+// one time, need to pass no patterns and fit into a file of that size. It
+// returns up to where they are taken.
+func (c *composer) addLines(data []byte, from int, size int64, seen *arrival) (upTo int) {
+	era := seen.era(from)
+	if era == 0 {
+		data = data[:min(len(data), seen.early)]
+	}
+	most := maxText
+	if c.maxBytes > 0 {
+		most = int(min(maxText, c.maxBytes-size))
+	}
+	head, text := c.heads[era], c.text
+	for from < len(data) {
+		n := bytes.IndexByte(data[from:], '\n') + 1
+		if n == 0 || len(text)+len(head)+n > most {
+			break
+		}
+		text = append(text, head...)
+		text = append(text, data[from:from+n]...)
+		from += n
+	}
+	c.text = text
+	return from
 }
 
 var newline = []byte{'\n'}
