@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"taskmaster/lib/config"
+	"taskmaster/lib/statedir"
 )
 
 // entered is a program of n instances, as a file that was loaded has it.
@@ -47,5 +48,26 @@ func TestHeldAreLeftAlone(t *testing.T) {
 				t.Errorf("%s: %s was not started: %q", name, in.name, in.heldBy)
 			}
 		}
+	}
+}
+
+// TestFatalIsStartedWithALateSpec: a reload had no room for the spec of a
+// program that is FATAL. Once there is, the program is started, without
+// waiting for news of it, since there will be none.
+func TestFatalIsStartedWithALateSpec(t *testing.T) {
+	d := newDaemon(options{}, &config.File{})
+	var err error
+	if d.dir, err = statedir.Create(t.TempDir() + "/state"); err != nil {
+		t.Fatal(err)
+	}
+	in := entered(d, "x", 1, config.Values{Keys: []*config.Key{{Name: "cmd", Value: "good", Launch: true}}})[0]
+	if err := in.run.Create(); err != nil {
+		t.Fatal(err)
+	}
+	in.keys, in.status.State = []*config.Key{{Name: "cmd", Value: "bad", Launch: true}}, "FATAL"
+	d.renewLater(in)
+	in.respec.call()
+	if in.unheeded == "" {
+		t.Error("it was not started")
 	}
 }

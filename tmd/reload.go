@@ -271,6 +271,7 @@ func (d *daemon) renewLater(in *instance) {
 		in.respec = nil
 		if !in.removing && !in.gone {
 			d.bringUpToDate(in)
+			d.release() // one that was FATAL has no news that would start it
 		}
 	})
 }
