@@ -180,7 +180,7 @@ func (d *daemon) readKeys(in *instance) bool {
 	if err != nil {
 		return false
 	}
-	in.keys, in.program = configKeys(s.Keys), s.Program
+	in.keys, in.program, in.tellsSlack = configKeys(s.Keys), s.Program, s.TimerSlack != 0
 	d.writesAsBefore(in, s)
 	return true
 }
@@ -226,7 +226,7 @@ func (d *daemon) forkHelper(in *instance) {
 	var err error
 	pid, err = d.children.start(child{
 		path: d.ownProgram("tmsupervise"), argv: []string{"tmsupervise", "-d", string(in.run)},
-		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, more: in.inherited(), slack: timerslack.Coarse,
+		env: d.helperEnv(), files: [3]int{d.null, 1, 2}, more: in.inherited(), slack: in.helperSlack(),
 	}, func(unix.WaitStatus) {
 		if in.helper.pid == pid && in.helper.pidfd < 0 {
 			d.helperEnded(in) // it could not be watched otherwise
@@ -239,6 +239,15 @@ func (d *daemon) forkHelper(in *instance) {
 		return
 	}
 	in.helper.pid, in.helper.pidfd, in.helper.since = pid, -1, time.Now()
+}
+
+// helperSlack is the timer slack of a helper. One whose spec comes from a tmd
+// that wrote none gets tmd's own, since its program has what the helper has.
+func (in *instance) helperSlack() int {
+	if in.tellsSlack {
+		return timerslack.Coarse
+	}
+	return 0
 }
 
 // makeUp makes what a full disk had no room for when the instance was taken on.

@@ -54,6 +54,7 @@ type instance struct {
 	stopsLater bool // a descent has yet to tell it to stop
 	leftLog    bool // one less in writesTo than before
 	ill        bool // unhealthy was told, and healthy not yet
+	tellsSlack bool // the spec says which timer slack the program is to have
 }
 
 // A program is the instances of one key under programs:.
@@ -321,7 +322,7 @@ func (d *daemon) writeSpec(in *instance) error {
 	if err := statedir.Replace(in.run.Spec(), s.Text()); err != nil {
 		return err
 	}
-	in.keys = in.conf.Keys
+	in.keys, in.tellsSlack = in.conf.Keys, true
 	return nil
 }
 

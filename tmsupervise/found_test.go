@@ -14,6 +14,7 @@ import (
 	"taskmaster/lib/event"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
+	"taskmaster/lib/timerslack"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -350,6 +351,30 @@ func TestProcessLimit(t *testing.T) {
 		e := r.expect(event.Backoff)
 		if e.Get("reason") != "cannot start /bin/true: resource temporarily unavailable" || e.Get("try") != "0" {
 			t.Fatal(e.String())
+		}
+	}
+}
+
+// TestTimerSlack: the program is started with the timer slack that its spec
+// says, and where that says none, with what its helper was started with.
+func TestTimerSlack(t *testing.T) {
+	t.Parallel()
+	const helpers = 77_000
+	for name, nice := range map[string]*int{"straight": nil, "by the exec stage": new(int)} {
+		for slack, want := range map[int]int{123_456: 123_456, 0: helpers} {
+			r := newRig(t, "/bin/sleep", "1000")
+			r.spec.StartTime, r.spec.Nice, r.spec.TimerSlack = 0, nice, slack
+			runtime.LockOSThread()
+			before := timerslack.Own()
+			timerslack.Set(helpers)
+			r.begin()
+			timerslack.Set(before)
+			runtime.UnlockOSThread()
+			r.tell("start")
+			pid := r.expect(event.Running).Int("pid")
+			if got := readNumber(t, "/proc/"+strconv.Itoa(pid)+"/timerslack_ns"); got != want {
+				t.Errorf("%s, spec says %d: %d ns, want %d", name, slack, got, want)
+			}
 		}
 	}
 }

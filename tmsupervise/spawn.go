@@ -54,8 +54,8 @@ func (h *helper) spawn() (int, *ending) {
 // thread that forked once keeps it, which does no harm: tmd gave the helper a
 // coarse one for the sake of the runtime's monitor, which never forks.
 func (h *helper) forkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
-	if h.dir != "" {
-		timerslack.Set(h.spec.TimerSlack)
+	if ns := h.spec.TimerSlack; ns != 0 {
+		timerslack.Set(ns)
 	}
 	return syscall.ForkExec(path, argv, attr)
 }

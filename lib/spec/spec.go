@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"taskmaster/lib/timerslack"
 )
 
 // Version is the format's; a reader refuses any other.
@@ -70,7 +68,7 @@ type Spec struct {
 	Nice        *int
 	OOMScoreAdj *int
 	Background  string
-	TimerSlack  int // ns, of tmsupervise alone its own
+	TimerSlack  int // ns, 0 for that of tmsupervise
 
 	Restart      string
 	ExitCodes    []int
@@ -160,7 +158,7 @@ func Default() *Spec {
 
 func defaults() Spec {
 	return Spec{
-		Umask: Inherit, Stdout: Output{Kind: Discard}, Stderr: Output{Kind: Discard}, Background: Kill, TimerSlack: timerslack.Usual,
+		Umask: Inherit, Stdout: Output{Kind: Discard}, Stderr: Output{Kind: Discard}, Background: Kill,
 		Restart: Unexpected, ExitCodes: []int{0}, StartTime: time.Second, StartRetries: 3,
 		StopSignal: 15, StopTime: 10 * time.Second, StopGroup: Tree,
 		BackoffFirst: time.Second, BackoffMax: time.Minute,

@@ -62,7 +62,9 @@ func (s *Spec) writeLaunch(w *writer) {
 		w.line("oom_score_adj", strconv.Itoa(*s.OOMScoreAdj))
 	}
 	w.line("background", s.Background)
-	w.line("timerslack", strconv.Itoa(s.TimerSlack))
+	if s.TimerSlack != 0 {
+		w.line("timerslack", strconv.Itoa(s.TimerSlack))
+	}
 }
 
 func (s *Spec) writePolicy(w *writer) {
