@@ -113,9 +113,6 @@ func (h *helper) announce() {
 	h.out.send(h.last)
 	pause("sent")
 	h.count++
-	if h.state == running && !h.oomCounted {
-		h.countOOM()
-	}
 }
 
 // sayStopped is what the status of a new instance says: it begins with an
@@ -140,6 +137,9 @@ func (h *helper) publish() {
 // record writes what a later helper needs to find a program whose pid this
 // one did not live to write down.
 func (h *helper) record() error {
+	if !h.oomCounted {
+		h.countOOM()
+	}
 	h.chooseReady()
 	if h.dir == "" {
 		return nil

@@ -25,9 +25,10 @@ func (h *helper) oomCheck(end *ending) {
 }
 
 // countOOM takes note of how many processes the kernel has killed since boot.
-// It is done first while the program runs and nobody waits: without that
-// number every end by SIGKILL would cost a walk through the whole kernel log
-// before the next start, 1.5 ms on a machine that had ever run out of memory.
+// It is done before the first start: without that number an end by SIGKILL
+// would cost a walk through the whole kernel log before the next one, 1.5 ms on
+// a machine that had ever run out of memory; and with one that was taken while
+// the program ran its own end may be counted already, and go untold.
 func (h *helper) countOOM() {
 	h.oomKills, h.oomCounted = 0, true
 	text, err := procfs.ReadInto("/proc/vmstat", h.room.scratch[:])
