@@ -214,7 +214,11 @@ func (m *machine) tellEnd() {
 		e.Word("cause", m.cure)
 	}
 	m.unsaid = false
-	m.announce()
+	if m.then == thenAgain && m.longEnough() {
+		m.owe() // the next start comes first
+	} else {
+		m.announce()
+	}
 }
 
 // conclude does what follows once nothing of the program is left.
@@ -248,13 +252,14 @@ func conclude(m *machine) {
 // again restarts at once what lived a second, else one second after its last
 // start: never faster.
 func (m *machine) again() {
-	wait := m.began + time.Second - m.now()
-	if wait > 0 {
-		m.backOff(wait)
+	if m.longEnough() {
+		relaunch(m)
 		return
 	}
-	relaunch(m)
+	m.backOff(m.began + time.Second - m.now())
 }
+
+func (m *machine) longEnough() bool { return m.began+time.Second <= m.now() }
 
 func (m *machine) retry() {
 	m.try++

@@ -67,7 +67,39 @@ func TestKilledAroundFork(t *testing.T) {
 	}
 }
 
-// The same with programs that overwrite their environment to show a title.
+// The end of a program is told after its next start was begun, and by the
+// record of that if the helper does not live to tell it.
+func TestKilledBeforeItTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	lock := r.file("lock")
+	r.spec.Cmd, r.spec.Restart = []string{tamePath, "hold", lock}, spec.Always
+	plain := r.env
+	r.path, r.env = pausingPath, append(r.env[:len(r.env):len(r.env)], "TM_PAUSE=recorded")
+	r.begin()
+	helper := r.helper.Process.Pid
+	stops := func() bool { return stateOf(helper) == 'T' }
+	r.tell("start seq=1 cause=boot")
+	eventually(t, "the helper stops", stops)
+	unix.Kill(helper, unix.SIGCONT)
+	pid := r.expect(event.Running).Int("pid")
+	unix.Kill(pid, unix.SIGKILL)
+	eventually(t, "the helper stops again", stops)
+	r.kill()
+	if s := r.status(); s.Event.Kind != event.Exited || s.Event.Int("pid") != pid || s.Since == 0 {
+		t.Errorf("the record does not tell the end of %d: %s", pid, s.Line())
+	}
+	r.path, r.env = helperPath, plain
+	r.beginAgain()
+	if s := r.comesTo("RUNNING"); s.PID == pid {
+		t.Errorf("still pid %d", pid)
+	}
+	if _, err := os.Stat(lock + ".second"); err == nil {
+		t.Error("a second copy was started")
+	}
+}
+
+// TestKilledAroundFork with programs that overwrite their environment to show a title.
 func TestKilledAroundForkOfRealPrograms(t *testing.T) {
 	t.Parallel()
 	programs := map[string]func(*testing.T) ([]string, string){"nginx": nginxCommand, "redis": redisCommand}

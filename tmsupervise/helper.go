@@ -69,6 +69,7 @@ type helper struct {
 	ownSpec spec.Spec       // where spec points to
 	shown   statedir.Status // what writeStatus writes; here since the stack would grow by it
 	last    []byte          // the last event line, as it was sent
+	owes    bool            // or is to be
 }
 
 // newHelper is a helper in STOPPED with nothing to keep yet.
@@ -107,12 +108,30 @@ type written struct {
 // announce publishes the status, then sends the event, so that whoever reads
 // the status because of the event finds it.
 func (h *helper) announce() {
+	h.payUp()
 	h.last = h.line.Append(h.room.last[:0])
 	h.publish()
 	pause("published")
 	h.out.send(h.last)
 	pause("sent")
 	h.count++
+}
+
+// owe puts off an event until the program that ended is started again: to
+// send it wakes tmd, which would take the processor from the fork, and the
+// status with it is that of the record. Of a helper that dies before it has
+// paid tmd finds the event there.
+func (h *helper) owe() {
+	h.last = h.line.Append(h.room.last[:0])
+	h.owes = true
+}
+
+func (h *helper) payUp() {
+	if h.owes {
+		h.owes = false
+		h.out.send(h.last)
+		h.count++
+	}
 }
 
 // sayStopped is what the status of a new instance says: it begins with an
@@ -147,8 +166,10 @@ func (h *helper) record() error {
 	pause("before")
 	h.launched = h.spec.Sums.Launch
 	since := procfs.Ticks()
-	h.tell(event.Starting).Int("pid", 0).Int("since", int(since))
-	h.last = h.line.Append(h.room.last[:0])
+	if !h.owes {
+		h.tell(event.Starting).Int("pid", 0).Int("since", int(since))
+		h.last = h.line.Append(h.room.last[:0])
+	}
 	err := h.writeStatus(h.last, since)
 	pause("recorded")
 	return err

@@ -107,6 +107,7 @@ type effects interface {
 	left() int                      // how many of its tree live on
 	follow() bool                   // takes the one child it left as the program
 	announce()                      // publishes the state, then sends the machine's event line
+	owe()                           // has the record show that line; it is sent once the fork is done
 	heed()                          // publishes without an event; tmd learns that there is news
 	stuck() string                  // what SIGKILL did not end, in words
 }

@@ -84,6 +84,7 @@ func (th *theatre) signalRest(sig unix.Signal) {
 }
 func (th *theatre) left() int     { return th.rest }
 func (th *theatre) heed()         {}
+func (th *theatre) owe()          { th.announce() }
 func (th *theatre) stuck() string { return "still not gone (state D): pid 7" }
 
 func (th *theatre) follow() bool {
