@@ -203,7 +203,7 @@ func (h *helper) reload() {
 		die.Warn("unable to reload "+h.dir.Spec(), err)
 		return
 	}
-	before := h.spec.Ready.Kind
+	before, wasReady := h.spec.Ready.Kind, h.isReady
 	h.ownSpec = fresh
 	if h.state == starting {
 		if before == "" && h.spec.Ready.Kind == spec.Probed {
@@ -211,7 +211,11 @@ func (h *helper) reload() {
 		}
 		h.waitAsSpecified()
 	}
-	h.publish()
+	if h.isReady != wasReady {
+		h.heed() // tmd has to know whether to probe
+	} else {
+		h.publish()
+	}
 	h.armWatchdog()
 }
 

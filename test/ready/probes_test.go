@@ -256,6 +256,25 @@ func script(t *testing.T, h *tmtest.Host, name, text string) {
 	must(t, os.Chmod(h.File(name, "#!/bin/sh\n"+text+"\n"), 0o755))
 }
 
+// TestReloadOfReady: a reload that has a program probed which is STARTING holds
+// for it: it is RUNNING when it is ready, and has failed when it is not in time.
+func TestReloadOfReady(t *testing.T) {
+	t.Parallel()
+	const plain = "defaults: {cmd: sleep 1000, starttime: 1h, autorestart: never}\nprograms:\n"
+	h := tmtest.NewHost(t, plain+"  well: {}\n  never: {}\n")
+	d := h.Start()
+	h.Await("STARTING", "well:0", "never:0")
+	pid := h.PID("well:0")
+	h.Write(plain + "  well: {ready: {cmd: 'true'}}\n  never: {ready: {cmd: 'false', timeout: 50ms, interval: 10ms}}\n")
+	h.OK("reload")
+	h.Await("RUNNING", "well:0")
+	if h.PID("well:0") != pid {
+		t.Error("it was restarted")
+	}
+	h.Await("FATAL", "never:0")
+	d.Stop()
+}
+
 // TestOnlyReadyFd: of a program with notify the descriptor is the only one
 // beyond 0, 1 and 2, also where an exec stage prepares it.
 func TestOnlyReadyFd(t *testing.T) {
