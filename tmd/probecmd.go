@@ -25,16 +25,42 @@ const probeMark = "TM_PROBE"
 
 var lastProbe atomic.Int64
 
+// A mark tells the processes of one probe.
+type mark struct {
+	entry string // of their environment
+	since uint64 // no process of it is older, in ticks after boot
+}
+
+// execTries bounds how often one that may be in the middle of an exec is looked
+// at, a millisecond apart.
+const execTries = 100
+
+// is reports whether a process is of the probe. In the middle of an exec it
+// shows no environment: what another look could tell is looked at again.
+func (m mark) is(pid int) bool {
+	for range execTries {
+		if procfs.HasEnv(pid, m.entry) {
+			return true
+		}
+		s, err := procfs.ReadStat(pid)
+		if err != nil || s.Dead() || s.Start < m.since || !procfs.HasNoEnv(pid) {
+			return false
+		}
+		awaitEnd(pid, s.Start, time.Millisecond)
+	}
+	return false
+}
+
 // command runs a command with the program's environment, user and directory;
 // exit code 0 is good. Nothing of it is left when the answer comes.
 func (p *prober) command(ctx context.Context, argv []string, in *config.Instance) error {
-	mark := probeMark + "=" + strconv.FormatInt(lastProbe.Add(1), 10)
+	mark := mark{probeMark + "=" + strconv.FormatInt(lastProbe.Add(1), 10), procfs.Ticks()}
 	ended := make(chan unix.WaitStatus, 1)
 	pid := 0
 	var err error
 	p.d.ask(func() {
 		onBoundThread(in, func() {
-			pid, err = p.d.children.fork(argv, p.d.commandAttr(in, mark), func(s unix.WaitStatus) { ended <- s })
+			pid, err = p.d.children.fork(argv, p.d.commandAttr(in, mark.entry), func(s unix.WaitStatus) { ended <- s })
 		})
 	})
 	if err != nil {
@@ -76,8 +102,8 @@ func (c *children) killGroup(pid int) {
 // endRest kills what an ended command left behind: as tmd is a subreaper, all
 // of it hangs below tmd. Few commands leave anything, so one look at tmd's
 // children must do for the others.
-func (p *prober) endRest(mark string) {
-	if !slices.ContainsFunc(p.strangers(), func(pid int) bool { return procfs.HasEnv(pid, mark) }) {
+func (p *prober) endRest(mark mark) {
+	if !slices.ContainsFunc(p.strangers(), mark.is) {
 		return
 	}
 	for found := true; found; {
@@ -85,7 +111,7 @@ func (p *prober) endRest(mark string) {
 		pids, _ := procfs.Pids()
 		for _, pid := range pids {
 			s, err := procfs.ReadStat(pid)
-			if err == nil && !s.Dead() && procfs.HasEnv(pid, mark) {
+			if err == nil && !s.Dead() && s.Start >= mark.since && mark.is(pid) {
 				found = endProcess(pid, s.Start) || found
 			}
 		}
@@ -110,7 +136,21 @@ func endProcess(pid int, start uint64) bool {
 	}
 	defer unix.Close(fd)
 	procfs.SignalPidfd(fd, unix.SIGKILL)
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Second/time.Millisecond))
+	return ends(fd, time.Second)
+}
+
+// awaitEnd waits for the end of a process, but not longer than that.
+func awaitEnd(pid int, start uint64, most time.Duration) {
+	if fd, err := procfs.OpenPidfd(pid, start); err == nil {
+		ends(fd, most)
+		unix.Close(fd)
+	}
+}
+
+// ends waits until the process of a pidfd has ended, but not longer than that;
+// an interrupted wait is taken for the end.
+func ends(pidfd int, most time.Duration) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(most/time.Millisecond))
 	return n > 0 || err == unix.EINTR
 }
 

@@ -324,6 +324,14 @@ func HasEnv(pid int, entries ...string) bool {
 	return true
 }
 
+// HasNoEnv reports whether a process shows no environment at all, as it does
+// for a moment in each execve(2).
+func HasNoEnv(pid int) bool {
+	var one [1]byte
+	text, err := ReadInto(file(pid, "environ"), one[:])
+	return err == nil && len(text) == 0
+}
+
 // HasEnvKey reports whether the environment that pid was started with sets a
 // variable of that name.
 func HasEnvKey(pid int, key string) bool {
