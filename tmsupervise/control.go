@@ -44,7 +44,7 @@ func (h *helper) command(text []byte) {
 	if h.done {
 		return
 	}
-	words, err := line.Words(inUsualBlock(text))
+	words, err := line.Words(line.InUsualBlock(text))
 	if err != nil {
 		die.Warn("a command was ignored", err)
 		return
@@ -52,16 +52,6 @@ func (h *helper) command(text []byte) {
 	if len(words) > 0 && !h.obey(words[0], words[1:]) {
 		die.Warn("a command was ignored: "+line.Join(words...), nil)
 	}
-}
-
-// inUsualBlock makes a string of text. Short ones share a size of block with
-// what the Go runtime has on its heap in any case: each further size, even
-// for one string, would cost every copy of the helper 8 kB.
-func inUsualBlock(text []byte) string {
-	var b strings.Builder
-	b.Grow(max(len(text), procfs.UsualBlock))
-	b.Write(text)
-	return b.String()
 }
 
 func (h *helper) obey(verb string, args []string) bool {

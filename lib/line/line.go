@@ -97,6 +97,19 @@ func unhex(c byte) int {
 	return -1
 }
 
+// usualBlock is the length in bytes of a string that shares its size class on
+// the heap with what the Go runtime itself keeps there, for each thread.
+const usualBlock = 112
+
+// InUsualBlock makes a string of text that costs a helper no size class of its
+// heap which it has not in any case; each would take 8 kB in every copy.
+func InUsualBlock(text []byte) string {
+	var b strings.Builder
+	b.Grow(max(len(text), usualBlock))
+	b.Write(text)
+	return b.String()
+}
+
 // Words splits a line at its spaces and decodes each word. Runs of spaces
 // separate once. The only error is ErrEncoding.
 func Words(text string) ([]string, error) {

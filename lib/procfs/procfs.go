@@ -15,7 +15,8 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
+
+	"taskmaster/lib/line"
 
 	"golang.org/x/sys/unix"
 )
@@ -403,11 +404,6 @@ func Ticks() uint64 {
 	return uint64(t.Nano()) / (1e9 / TicksPerSecond)
 }
 
-// UsualBlock is the length in bytes of a string that shares its size class on
-// the heap with what the Go runtime itself keeps there (it does for each
-// thread), and so costs a helper no further class, which is 8 kB.
-const UsualBlock = 112
-
 // BootID returns the kernel's id of this boot (random(4)).
 func BootID() string {
 	var buf [64]byte
@@ -415,8 +411,5 @@ func BootID() string {
 	if err != nil {
 		return ""
 	}
-	var id strings.Builder
-	id.Grow(UsualBlock)
-	id.Write(bytes.TrimSpace(text))
-	return id.String()
+	return line.InUsualBlock(bytes.TrimSpace(text))
 }
