@@ -35,20 +35,23 @@ type mark struct {
 // at, a millisecond apart.
 const execTries = 100
 
-// is reports whether a process is of the probe. In the middle of an exec it
-// shows no environment: what another look could tell is looked at again.
-func (m mark) is(pid int) bool {
+// of reports whether a living process is of the probe, and when it started. In
+// the middle of an exec it shows no environment: then it is looked at again.
+func (m mark) of(pid int) (start uint64, ok bool) {
 	for range execTries {
-		if procfs.HasEnv(pid, m.entry) {
-			return true
-		}
 		s, err := procfs.ReadStat(pid)
-		if err != nil || s.Dead() || s.Start < m.since || !procfs.HasNoEnv(pid) {
-			return false
+		if err != nil || s.Dead() || s.Start < m.since {
+			return 0, false
+		}
+		if procfs.HasEnv(pid, m.entry) {
+			return s.Start, true
+		}
+		if !procfs.HasNoEnv(pid) {
+			return 0, false
 		}
 		awaitEnd(pid, s.Start, time.Millisecond)
 	}
-	return false
+	return 0, false
 }
 
 // command runs a command with the program's environment, user and directory;
@@ -103,16 +106,19 @@ func (c *children) killGroup(pid int) {
 // of it hangs below tmd. Few commands leave anything, so one look at tmd's
 // children must do for the others.
 func (p *prober) endRest(mark mark) {
-	if !slices.ContainsFunc(p.strangers(), mark.is) {
+	left := func(pid int) bool {
+		_, ok := mark.of(pid)
+		return ok
+	}
+	if !slices.ContainsFunc(p.strangers(), left) {
 		return
 	}
 	for found := true; found; {
 		found = false
 		pids, _ := procfs.Pids()
 		for _, pid := range pids {
-			s, err := procfs.ReadStat(pid)
-			if err == nil && !s.Dead() && s.Start >= mark.since && mark.is(pid) {
-				found = endProcess(pid, s.Start) || found
+			if start, ok := mark.of(pid); ok {
+				found = endProcess(pid, start) || found
 			}
 		}
 	}
