@@ -124,7 +124,7 @@ func (d *daemon) run() int {
 
 // openState makes the state directory ours, or exits.
 func (d *daemon) openState() {
-	path, err := filepath.Abs(stateDir(d.options, d.file))
+	path, err := stateDir(d.options, d.file)
 	if err != nil {
 		die.Fatal(die.Temporary, "unable to find the state directory", err)
 	}

@@ -7,8 +7,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"taskmaster/lib/cleansig"
 	"taskmaster/lib/config"
@@ -112,12 +114,7 @@ func count(n int, what string) string {
 func sayLine(text string) { unix.Write(die.Stderr, []byte(text+"\n")) }
 
 // stateDir is where the state directory is to be: -d, the file, the default.
-func stateDir(o options, file *config.File) string {
-	switch {
-	case o.state != "":
-		return o.state
-	case file.Settings.State != "":
-		return file.Settings.State
-	}
-	return statedir.Default()
+// The path is absolute and clean, so that two spellings of it are one.
+func stateDir(o options, file *config.File) (string, error) {
+	return filepath.Abs(cmp.Or(o.state, file.Settings.State, statedir.Default()))
 }

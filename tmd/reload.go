@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"net"
-	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -58,11 +57,13 @@ func (r *reloading) check() error {
 	if d.stop != nil {
 		return errStopping
 	}
-	path := stateDir(d.options, r.file)
-	if d.options.state == "" && absolute(path) != string(d.dir) {
+	path, err := stateDir(d.options, r.file)
+	if err != nil {
+		return err
+	}
+	if path != string(d.dir) {
 		return errState
 	}
-	var err error
 	if r.access, err = d.accessFor(s); err != nil {
 		return err
 	}
@@ -312,12 +313,4 @@ func (d *daemon) reloadFailed(by string, mistakes []string, err error) {
 		sayLine(text)
 	}
 	die.Warn("the configuration was not reloaded: "+reason, nil)
-}
-
-func absolute(path string) string {
-	if strings.HasPrefix(path, "/") {
-		return strings.TrimRight(path, "/")
-	}
-	cwd, _ := os.Getwd()
-	return cwd + "/" + path
 }

@@ -65,7 +65,7 @@ func (in *instance) outputPath(which string) (string, error) {
 	}
 	switch o.Kind {
 	case "file", "log":
-		return absolute(o.Path), nil
+		return o.Path, nil
 	case "inherit":
 		return "", errors.New(in.name + ": its " + which + " goes to tmd's own")
 	}

@@ -24,6 +24,10 @@ func TestStateCannotChange(t *testing.T) {
 	d.AwaitUp()
 	h.Await("RUNNING", "web:0")
 	pid := h.PID("web:0")
+	h.Write(config("./state", ""))
+	if r := h.Ctl("reload"); r.Code != 0 {
+		t.Errorf("reload with another spelling of the same directory: exit %d, %s", r.Code, r.Stderr)
+	}
 	h.Write(config("elsewhere", ", umask: 77"))
 	for _, args := range [][]string{{"reload", "-n"}, {"reload"}} {
 		if r := h.Ctl(args...); r.Code != 1 || !strings.Contains(r.Stderr, "the state directory cannot change") {
