@@ -31,27 +31,13 @@ type mark struct {
 	since uint64 // no process of it is older, in ticks after boot
 }
 
-// execTries bounds how often one that may be in the middle of an exec is looked
-// at, a millisecond apart.
-const execTries = 100
-
-// of reports whether a living process is of the probe, and when it started. In
-// the middle of an exec it shows no environment: then it is looked at again.
+// of reports whether a living process is of the probe, and when it started.
 func (m mark) of(pid int) (start uint64, ok bool) {
-	for range execTries {
-		s, err := procfs.ReadStat(pid)
-		if err != nil || s.Dead() || s.Start < m.since {
-			return 0, false
-		}
-		if procfs.HasEnv(pid, m.entry) {
-			return s.Start, true
-		}
-		if !procfs.HasNoEnv(pid) {
-			return 0, false
-		}
-		awaitEnd(pid, s.Start, time.Millisecond)
+	s, err := procfs.ReadStat(pid)
+	if err != nil || s.Dead() || s.Start < m.since {
+		return 0, false
 	}
-	return 0, false
+	return s.Start, procfs.HasEnv(pid, m.entry)
 }
 
 // command runs a command with the program's environment, user and directory;
@@ -142,21 +128,7 @@ func endProcess(pid int, start uint64) bool {
 	}
 	defer unix.Close(fd)
 	procfs.SignalPidfd(fd, unix.SIGKILL)
-	return ends(fd, time.Second)
-}
-
-// awaitEnd waits for the end of a process, but not longer than that.
-func awaitEnd(pid int, start uint64, most time.Duration) {
-	if fd, err := procfs.OpenPidfd(pid, start); err == nil {
-		ends(fd, most)
-		unix.Close(fd)
-	}
-}
-
-// ends waits until the process of a pidfd has ended, but not longer than that;
-// an interrupted wait is taken for the end.
-func ends(pidfd int, most time.Duration) bool {
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(most/time.Millisecond))
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Second/time.Millisecond))
 	return n > 0 || err == unix.EINTR
 }
 

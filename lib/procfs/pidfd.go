@@ -41,6 +41,16 @@ func PidfdExited(fd int) bool {
 	}
 }
 
+// awaitEnd waits until a process has ended, but not longer than that.
+func awaitEnd(pid, ms int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, ms)
+	unix.Close(fd)
+}
+
 // pidfdInfo is struct pidfd_info of linux/pidfd.h in its first published
 // size, 64 bytes.
 type pidfdInfo struct {

@@ -92,6 +92,37 @@ func TestDescendants(t *testing.T) {
 	}
 }
 
+// A script that executes itself again and again shows no environment at many a
+// look, and is known by it all the same.
+func TestEnvInTheMiddleOfAnExec(t *testing.T) {
+	script := t.TempDir() + "/again"
+	if err := os.WriteFile(script, []byte("exec /bin/sh \"$0\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, []string{"MARK=here"}, "/bin/sh", script)
+	without := 0
+	for looks := 0; looks < 500 || without < 5; looks++ {
+		if text, err := ReadFile(file(again, "environ"), 1<<10); err == nil && len(text) == 0 {
+			without++
+		}
+		if !HasEnv(again, "MARK=here") || !HasEnvKey(again, "MARK") {
+			t.Fatalf("look %d did not find its environment", looks)
+		}
+	}
+}
+
+// start starts a process that is killed at the end of the test.
+func start(t *testing.T, env []string, argv ...string) int {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = env
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd.Process.Pid
+}
+
 func kernelHasExitInfo() bool {
 	var u unix.Utsname
 	unix.Uname(&u)
