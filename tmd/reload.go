@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,6 +93,29 @@ func (r *reloading) drop() {
 // of it before the reload is over: what is started anew, and what goes.
 func (r *reloading) apply() (starts, goes []*instance) {
 	d := r.d
+	r.applySettings()
+	for _, s := range r.steps {
+		if s.conf == nil {
+			d.tell("removed", "name", s.name)
+			goes = append(goes, s.in)
+		}
+	}
+	d.remove(goes)
+	d.enterPrograms(r.file)
+	added, restarted, changed := r.applySteps()
+	d.restartChanged(restarted)
+	fresh := slices.DeleteFunc(slices.Clone(added), func(in *instance) bool { return !in.conf.Autostart })
+	d.startInOrder(fresh, "reload")
+	d.logUnused()
+	d.tell("reload", "by", r.by, "added", itoa(len(added)), "removed", itoa(len(goes)),
+		"restarted", itoa(len(restarted)), "changed", itoa(changed))
+	return append(restarted, fresh...), goes
+}
+
+// applySettings puts the taskmaster: map into effect, and has the log writers
+// there before any program that writes to them.
+func (r *reloading) applySettings() {
+	d := r.d
 	opened := r.file.Settings.Auth != d.file.Settings.Auth
 	d.file = r.file
 	if opened {
@@ -108,43 +132,29 @@ func (r *reloading) apply() (starts, goes []*instance) {
 	d.startLogs(r.file)
 	d.changeEventLog()
 	d.startMail(r.file.Settings.Mail)
-	counts := [4]int{}
-	for _, s := range r.steps {
-		if s.conf == nil {
-			counts[1]++
-			d.tell("removed", "name", s.name)
-			goes = append(goes, s.in)
-		}
-	}
-	d.remove(goes)
-	d.enterPrograms(r.file)
-	var added []*instance
+}
+
+// applySteps adds instances and brings those up to date that go on. No program
+// is started yet: that is done in order, once all are known.
+func (r *reloading) applySteps() (added, restarted []*instance, changed int) {
+	d := r.d
 	for _, s := range r.steps {
 		switch {
 		case s.conf == nil:
 		case s.in == nil:
-			counts[0]++
 			d.tell("added", "name", s.name)
-			if in := d.add(s.conf); in.conf.Autostart {
-				added = append(added, in)
-			}
+			added = append(added, d.add(s.conf))
 		default:
 			d.tell("changed", "name", s.name, "keys", changedKeys(s.changes))
 			if s.restarts() {
-				counts[2]++
-				starts = append(starts, s.in)
+				restarted = append(restarted, s.in)
 			} else {
-				counts[3]++
 				d.bringUpToDate(s.in)
+				changed++
 			}
 		}
 	}
-	d.restartChanged(starts)
-	d.startInOrder(added, "reload")
-	d.logUnused()
-	d.tell("reload", "by", r.by, "added", itoa(counts[0]), "removed", itoa(counts[1]),
-		"restarted", itoa(counts[2]), "changed", itoa(counts[3]))
-	return append(starts, added...), goes
+	return added, restarted, changed
 }
 
 func changedKeys(changes []config.Change) string {
