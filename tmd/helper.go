@@ -399,6 +399,6 @@ func (d *daemon) happened(in *instance, e event.Event, text []byte) {
 	}
 	d.publish(e, text)
 	for j := range in.jobs {
-		j.hear(in, e, text)
+		j.hear(in, text)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"taskmaster/lib/event"
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
 )
@@ -83,7 +82,7 @@ func (j *job) begin(limit time.Duration) {
 }
 
 // hear shows the client an event of one of its instances.
-func (j *job) hear(in *instance, _ event.Event, text []byte) {
+func (j *job) hear(in *instance, text []byte) {
 	if (j.open[in] || j.shown[in]) && !j.silent {
 		j.req.Event(strings.TrimSuffix(string(text), "\n"))
 	}

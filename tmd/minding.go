@@ -227,6 +227,6 @@ func (d *daemon) tellOf(in *instance, kind string, keyValues ...string) {
 	text := e.Append(nil)
 	d.publish(e, text)
 	for j := range in.jobs {
-		j.hear(in, e, text)
+		j.hear(in, text)
 	}
 }
