@@ -178,7 +178,10 @@ func (c *conn) read() (broken bool) {
 			c.endAll()
 			continue
 		}
-		c.awaitRoom(len(text))
+		if !c.awaitRoom(len(text)) {
+			c.turnDown()
+			continue
+		}
 		r, last := c.parse(string(text))
 		c.enqueue(r)
 		if last {
@@ -203,13 +206,53 @@ func (c *conn) parse(text string) (r *Request, last bool) {
 
 // awaitRoom waits while too much is ahead of a request of that many bytes. A
 // client may send the longest there is behind one that takes its time, and
-// then the `end` of that.
-func (c *conn) awaitRoom(size int) {
+// then the `end` of that. False says that the one ahead of all takes too much
+// of it: then the reader reads on, since only what comes may end that.
+func (c *conn) awaitRoom(size int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.requests) >= MaxPipelined || len(c.requests) > 1 && c.waiting+size > MaxRequest {
+	for c.full(size) {
+		first := c.requests[0]
+		if first.holdsUp {
+			return false
+		}
+		if !first.timed {
+			first.timed = true
+			time.AfterFunc(c.server.patience(), func() { c.giveUp(first) })
+		}
 		c.changed.Wait()
 	}
+	return true
+}
+
+// full says whether a request of that many bytes is too much. The caller
+// holds mu.
+func (c *conn) full(size int) bool {
+	return len(c.requests) >= MaxPipelined || len(c.requests) > 1 && c.waiting+size > MaxRequest
+}
+
+// giveUp has the reader wait no longer for r to be answered.
+func (c *conn) giveUp(r *Request) {
+	c.mu.Lock()
+	r.holdsUp = true
+	c.mu.Unlock()
+	c.changed.Broadcast()
+}
+
+// noRoom is the fault of requests that were not kept.
+var noRoom = &Error{Busy, "too many requests wait behind one that is not answered yet"}
+
+// turnDown refuses a request. Those in a row are one in the queue, with their
+// count, so that it stays bounded whatever a client sends.
+func (c *conn) turnDown() {
+	c.mu.Lock()
+	if n := len(c.requests); n > 0 && c.requests[n-1].fault == noRoom {
+		c.requests[n-1].more++
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	c.enqueue(&Request{fault: noRoom})
 }
 
 // enqueue adds a request and starts the handling when it is the only one.
@@ -233,16 +276,29 @@ func (c *conn) handleAll(r *Request) {
 	for r != nil {
 		c.out.awaitRoom()
 		c.handle(r)
-		c.mu.Lock()
-		c.requests = c.requests[1:]
-		r = nil
-		if len(c.requests) > 0 {
-			r = c.requests[0]
-			c.waiting -= len(r.Line)
-		}
-		c.mu.Unlock()
-		c.changed.Broadcast()
+		r = c.next(r)
 	}
+}
+
+// next takes r, which was answered, off the requests, and returns the first
+// of the others; nil when there is none.
+func (c *conn) next(r *Request) *Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.more > 0 {
+		again := *r
+		again.more--
+		again.answered = false
+		c.requests[0] = &again
+		return &again
+	}
+	defer c.changed.Broadcast()
+	c.requests = c.requests[1:]
+	if len(c.requests) == 0 {
+		return nil
+	}
+	c.waiting -= len(c.requests[0].Line)
+	return c.requests[0]
 }
 
 // handle answers one request. Neither a handler that panics nor one that

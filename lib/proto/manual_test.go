@@ -29,6 +29,7 @@ func TestManual(t *testing.T) {
 		fmt.Sprint(MaxGreeting, " bytes"), fmt.Sprint(MaxRequest, " bytes"), "1 MiB", fmt.Sprint(MaxQueued>>10, " KiB"),
 		fmt.Sprint(MaxUnauthenticated, " clients"), fmt.Sprint(MaxClients, " clients"), fmt.Sprint("most ", MaxPipelined),
 		fmt.Sprint(AuthTimeout.Seconds(), " seconds"), fmt.Sprint(WriteTimeout.Seconds(), " seconds"),
+		fmt.Sprint(Patience.Seconds(), " seconds"),
 	} {
 		if !strings.Contains(page, limit) {
 			t.Errorf("the manual lacks the limit %q", limit)

@@ -30,11 +30,12 @@ const (
 	MaxReply           = 1 << 20 // a line of the server; longer ones are cut
 	MaxUnauthenticated = 64      // clients that have not authenticated yet
 	MaxClients         = 1000    // clients in all
-	MaxPipelined       = 64      // requests read ahead of their replies
+	MaxPipelined       = 1024    // requests read ahead of their replies
 	MaxQueued          = 1 << 18 // bytes that wait for one client to read
 
 	AuthTimeout  = 5 * time.Second  // from connecting to authenticated
 	WriteTimeout = 30 * time.Second // for a client to take one piece of its replies
+	Patience     = 2 * time.Second  // for a request to be answered while there is no room for more
 )
 
 // The words that follow -ERR and say whose fault it is.
@@ -44,7 +45,7 @@ const (
 	State  = "state"  // not possible, or not reached, in the present state
 	Denied = "denied" // not let in, or not allowed
 	Some   = "some"   // done for some of the targets, not for others
-	Busy   = "busy"   // too many clients
+	Busy   = "busy"   // too many clients, or requests of one
 	Temp   = "temp"   // the system refused for now: try again
 	Bug    = "bug"    // an error in tmd itself
 )

@@ -21,6 +21,9 @@ type Request struct {
 	done   chan struct{}
 
 	ended    bool // done is closed; guarded by client.mu
+	timed    bool // it is seen to that holdsUp is set; guarded by client.mu
+	holdsUp  bool // others had to wait for it too long; guarded by client.mu
+	more     int  // further requests with the same fault; guarded by client.mu
 	answered bool // guarded by client.out.mu
 }
 

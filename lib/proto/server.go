@@ -29,6 +29,7 @@ type Server struct {
 	running   sync.WaitGroup // one for each conn.run
 
 	writeTimeout time.Duration // of tests; 0 for WriteTimeout
+	maxHeldUp    time.Duration // of tests; 0 for Patience
 }
 
 // closeGrace is how long Close waits for clients to take their last lines.
@@ -210,4 +211,11 @@ func (s *Server) stall() time.Duration {
 		return s.writeTimeout
 	}
 	return WriteTimeout
+}
+
+func (s *Server) patience() time.Duration {
+	if s.maxHeldUp > 0 {
+		return s.maxHeldUp
+	}
+	return Patience
 }

@@ -363,6 +363,32 @@ func TestClosePipelined(t *testing.T) {
 	c.expect("+OK")
 }
 
+// TestEndPipelined ends a request that streams behind more requests than there
+// is room for: those beyond are refused, each in its turn, and nobody hangs.
+func TestEndPipelined(t *testing.T) {
+	t.Parallel()
+	addr, _ := serve(t, func(r *Request) {
+		if r.Verb == "watch" {
+			r.Accept()
+			<-r.Done()
+		}
+		r.OK(strings.Join(r.Args, " "))
+	}, func(s *Server) { s.maxHeldUp = time.Millisecond })
+	c := dialRaw(t, addr)
+	c.login(testSecret)
+	const refused = 2 * MaxPipelined
+	c.send("watch\n" + strings.Repeat("status\n", MaxPipelined-1+refused) + "end\n")
+	c.expect("+OK", "+OK")
+	for range MaxPipelined - 1 {
+		c.expect("+OK")
+	}
+	for range refused {
+		c.expect("-ERR busy too many requests wait behind one that is not answered yet")
+	}
+	c.send("status again\n")
+	c.expect("+OK again")
+}
+
 // TestGonePipelined has such a client vanish: its place becomes free.
 func TestGonePipelined(t *testing.T) {
 	t.Parallel()
