@@ -48,10 +48,12 @@ type instanceNames []instance
 func (s *session) refresh() instanceNames {
 	wait := completionWait
 	if !s.interactive {
-		wait = dialTimeout
+		wait = letInTimeout
 	}
 	deadline := time.Now().Add(wait)
-	client, err := s.daemon.dial(wait, 0)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	client, err := s.daemon.dial(ctx, 0)
 	if err != nil {
 		return s.instanceNames
 	}

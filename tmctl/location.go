@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -13,12 +14,14 @@ import (
 	"taskmaster/lib/statedir"
 )
 
-// dialTimeout is how long a daemon may take to let us in, and floodPatience
-// how long we try while it is flooded: longer than a server keeps those who do
-// not authenticate.
+// connectTimeout is how long it may take to reach a daemon, letInTimeout how
+// long that may take to let us in, since a loaded machine may leave it no time
+// for seconds, and floodPatience how long we try while it is flooded: longer
+// than a server keeps those who do not authenticate.
 const (
-	dialTimeout   = 900 * time.Millisecond
-	floodPatience = proto.AuthTimeout + time.Second
+	connectTimeout = 900 * time.Millisecond
+	letInTimeout   = proto.AuthTimeout
+	floodPatience  = proto.AuthTimeout + time.Second
 )
 
 // A location says where the daemon is and how to be let in there.
@@ -42,10 +45,10 @@ func locationOf(given proto.Options) *location {
 	return l
 }
 
-// dial connects to the daemon, each attempt within timeout. While a flood of
+// dial connects to the daemon unless ctx is done before. While a flood of
 // others takes our place before we could authenticate, it tries again for as
 // long as patience. All errors are failures that say it in words.
-func (l *location) dial(timeout, patience time.Duration) (*proto.Client, error) {
+func (l *location) dial(ctx context.Context, patience time.Duration) (*proto.Client, error) {
 	if l.config != "" {
 		if _, err := l.read(); err != nil {
 			return nil, err // -c names a file that cannot be read
@@ -62,9 +65,9 @@ func (l *location) dial(timeout, patience time.Duration) (*proto.Client, error) 
 	giveUp := time.Now().Add(patience)
 	flooded := false
 	for {
-		client, err := proto.Dial(address, secret, timeout)
+		client, err := proto.Dial(ctx, address, secret, connectTimeout, letInTimeout)
 		if err == proto.ErrUnproven && l.trusts() {
-			client, err = proto.Dial(address, "", timeout)
+			client, err = proto.Dial(ctx, address, "", connectTimeout, letInTimeout)
 		}
 		if err == nil {
 			return client, nil
@@ -72,7 +75,7 @@ func (l *location) dial(timeout, patience time.Duration) (*proto.Client, error) 
 		// A daemon that is flooded may be late as well; one that only is late
 		// hangs.
 		flooded = flooded || err == proto.ErrFlooded
-		if !flooded || err != proto.ErrFlooded && !isLate(err) || time.Now().After(giveUp) {
+		if !flooded || err != proto.ErrFlooded && !isLate(err) || time.Now().After(giveUp) || ctx.Err() != nil {
 			return nil, notLetIn(address, missing, err)
 		}
 	}

@@ -66,13 +66,13 @@ func (s *session) unknown(word string) error {
 	return &failure{code: die.Usage, text: text}
 }
 
-// connect makes sure that there is a connection.
-func (s *session) connect() error {
+// connect makes sure that there is a connection, unless ctx is done before.
+func (s *session) connect(ctx context.Context) error {
 	if s.client != nil && s.client.Alive() {
 		return nil
 	}
 	s.disconnect()
-	client, err := s.daemon.dial(dialTimeout, floodPatience)
+	client, err := s.daemon.dial(ctx, floodPatience)
 	s.client = client
 	return err
 }
@@ -102,22 +102,32 @@ func (s *session) do(each func(proto.Reply), words ...string) error {
 
 // ask is do for a request whose +OK has a text.
 func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
-	if err := s.connect(); err != nil {
-		return "", err
-	}
-	text, err := s.client.Do(s.until, each, words...)
-	var refused *proto.Error
-	if err != nil && !errors.As(err, &refused) {
-		s.disconnect()
-	}
+	text, err := s.exchange(each, words)
 	switch {
 	case s.out.broken():
 		return text, nil // nobody is left to hear of anything
 	case s.until.Err() != nil:
 		s.leaving = s.leaving || !s.interactive // ^C ends a script, not the shell
-		if refused != nil && refused.Word == proto.State {
-			err = failed(die.Failed, "interrupted; what was begun goes on")
+	}
+	return text, err
+}
+
+// exchange sends a request and takes its reply, once there is a connection.
+func (s *session) exchange(each func(proto.Reply), words []string) (string, error) {
+	if err := s.connect(s.until); err != nil {
+		if s.until.Err() != nil {
+			err = failed(die.Failed, "interrupted")
 		}
+		return "", err
+	}
+	text, err := s.client.Do(s.until, each, words...)
+	var refused *proto.Error
+	switch {
+	case err == nil:
+	case !errors.As(err, &refused):
+		s.disconnect()
+	case s.until.Err() != nil && refused.Word == proto.State:
+		err = failed(die.Failed, "interrupted; what was begun goes on")
 	}
 	return text, err
 }

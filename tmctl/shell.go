@@ -38,7 +38,9 @@ func (s *session) shell() int {
 	lines := s.loadHistory(editor)
 
 	own.apply()
+	end := s.heedInterrupt()
 	s.run([]string{"status"})
+	end()
 	for !s.leaving {
 		editing.apply()
 		text, err := editor.Prompt(s.prompt())

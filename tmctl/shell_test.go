@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -256,6 +257,29 @@ func TestShellDaemonGone(t *testing.T) {
 	term.Expect("web:0: stopped", "tmctl (not connected)> ")
 	term.Press(terminal.CtrlD)
 	term.Ends(0)
+}
+
+// TestShellDeafDaemon interrupts a shell that waits to be let in.
+func TestShellDeafDaemon(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d := newDaemon(t)
+	d.address = l.Addr().String()
+	term := open(t, home(t, d))
+	for range 2 { // the table on opening, and a command
+		client, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		term.Press(terminal.CtrlC)
+		term.Expect("interrupted", "tmctl (not connected)> ")
+		term.Press("status" + terminal.Enter)
+	}
 }
 
 // TestNoColor checks NO_COLOR and TERM=dumb, and that what a program wrote or

@@ -39,7 +39,7 @@ func runTop(s *session, c *call) error {
 	case !s.screen.moves():
 		return failed(die.Usage, "top: the terminal cannot move its cursor, TERM is %q", os.Getenv("TERM"))
 	}
-	first, err := s.look() // what is wrong now is told as for any command
+	first, err := s.look(s.until) // what is wrong now is told as for any command
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *session) lookEvery(looks chan<- look) (stop func()) {
 				return
 			case <-timer.C:
 			}
-			l, err := s.look()
+			l, err := s.look(ctx)
 			l.err = err
 			select {
 			case <-ctx.Done():
@@ -137,10 +137,11 @@ func (s *session) lookEvery(looks chan<- look) (stop func()) {
 	}
 }
 
-// look asks for the usage of all instances.
-func (s *session) look() (look, error) {
+// look asks for the usage of all instances, unless ctx is done before there is
+// a connection.
+func (s *session) look(ctx context.Context) (look, error) {
 	var l look
-	if err := s.connect(); err != nil {
+	if err := s.connect(ctx); err != nil {
 		return l, err
 	}
 	l.server = s.client.Server()

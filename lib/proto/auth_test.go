@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -156,7 +157,7 @@ func TestRekey(t *testing.T) {
 	fresh := secret
 	mu.Unlock()
 	dialRaw(t, addr).login(fresh)
-	if _, err := Dial(addr, testSecret, limit); err == nil {
+	if _, err := Dial(context.Background(), addr, testSecret, limit, limit); err == nil {
 		t.Error("the old secret still lets in")
 	}
 	old.send("status\n")
@@ -258,7 +259,7 @@ func TestMaxClients(t *testing.T) {
 		clients[i].expect("+OK")
 	}
 	dialRaw(t, addr).expect("-ERR busy too many clients")
-	if _, err := Dial(addr, "", limit); err == nil || err.Error() != "too many clients" {
+	if _, err := Dial(context.Background(), addr, "", limit, limit); err == nil || err.Error() != "too many clients" {
 		t.Errorf("one too many: %v", err)
 	}
 	clients[7].send("status\n")

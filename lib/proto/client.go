@@ -34,20 +34,26 @@ type Client struct {
 	lines *line.Reader
 }
 
-// Dial connects to a server and authenticates, all within timeout. The secret
-// is the 64 hex digits, "" when there is none. The errors are those of
-// net.Dial, *Error when the server refuses, ErrFlooded, ErrImpostor,
-// ErrUnproven, ErrSecret and ErrProtocol.
-func Dial(addr, secret string, timeout time.Duration) (*Client, error) {
-	deadline := time.Now().Add(timeout)
-	dialer := net.Dialer{Deadline: deadline}
-	conn, err := dialer.Dial("tcp", addr)
+// Dial connects to a server and authenticates, each within its time: the
+// kernel connects at once even when the server is too busy to answer soon. No
+// longer than ctx is not done, which is of no meaning afterwards. The secret is
+// the 64 hex digits, "" when there is none. The errors are those of net.Dial,
+// *Error when the server refuses, ErrFlooded, ErrImpostor, ErrUnproven,
+// ErrSecret and ErrProtocol.
+func Dial(ctx context.Context, addr, secret string, connect, letIn time.Duration) (*Client, error) {
+	dialer := net.Dialer{Timeout: connect}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	conn.SetDeadline(deadline)
+	conn.SetDeadline(time.Now().Add(letIn))
+	callOff := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	c := &Client{net: conn, lines: line.NewReader(conn, MaxReply)}
-	if err := c.authenticate(secret); err != nil {
+	err = c.authenticate(secret)
+	if !callOff() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (c *raw) login(secret string) string {
 
 func dialed(t *testing.T, addr, secret string) *Client {
 	t.Helper()
-	c, err := Dial(addr, secret, limit)
+	c, err := Dial(context.Background(), addr, secret, limit, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,13 +193,43 @@ func TestAlive(t *testing.T) {
 func TestDialWithoutSecret(t *testing.T) {
 	t.Parallel()
 	addr, _ := serve(t, echo)
-	if _, err := Dial(addr, "", limit); err != ErrSecret {
+	if _, err := Dial(context.Background(), addr, "", limit, limit); err != ErrSecret {
 		t.Fatalf("got %v", err)
 	}
 	open, _ := serve(t, echo, noAuth)
 	if _, err := dialed(t, open, "").Do(context.Background(), nil, "status"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestBusyServer has a server too busy to let anyone in for longer than
+// connecting may take.
+func TestBusyServer(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const connect = 500 * time.Millisecond
+	go func() {
+		time.Sleep(connect)
+		client, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer client.Close()
+		io.WriteString(client, "+OK taskmaster 1\n")
+		line := bufio.NewReader(client)
+		line.ReadString('\n')
+		io.WriteString(client, "+OK\n")
+		line.ReadString('\n')
+	}()
+	t.Cleanup(func() { l.Close() })
+	c, err := Dial(context.Background(), l.Addr().String(), "", connect, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }
 
 // TestImpostor has something listen that accepts any proof.
@@ -227,7 +257,7 @@ func TestImpostor(t *testing.T) {
 				c.Close()
 			}
 		}()
-		if _, err := Dial(l.Addr().String(), testSecret, limit); err != want {
+		if _, err := Dial(context.Background(), l.Addr().String(), testSecret, limit, limit); err != want {
 			t.Errorf("%.20q: got %v, want %v", answer, err, want)
 		}
 	}

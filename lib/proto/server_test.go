@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -516,7 +517,7 @@ func BenchmarkStatus(b *testing.B) {
 	}}
 	go s.Serve(l)
 	defer s.Close()
-	c, err := Dial(l.Addr().String(), "", limit)
+	c, err := Dial(context.Background(), l.Addr().String(), "", limit, limit)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (t *taskmaster) overConnection() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	c, err := proto.Dial(strings.TrimSpace(string(address)), secret, 5*time.Second)
+	c, err := proto.Dial(context.Background(), strings.TrimSpace(string(address)), secret, 5*time.Second, 5*time.Second)
 	if err != nil {
 		return 0, err
 	}

@@ -19,7 +19,8 @@ programs:
   none: {cmd: sleep 1000, numprocs: 0}
 `)
 	d := h.Start()
-	client, err := proto.Dial(strings.TrimSpace(h.Read("state/address")), strings.TrimSpace(h.Read("state/secret")), tmtest.Patience)
+	client, err := proto.Dial(context.Background(), strings.TrimSpace(h.Read("state/address")), strings.TrimSpace(h.Read("state/secret")),
+		tmtest.Patience, tmtest.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
