@@ -14,6 +14,10 @@ type scope struct {
 	program *Program  // nil outside of programs
 	in      *Instance // nil outside of programs
 	varies  bool      // an expansion differs between the instances of a program
+
+	// What env says, for the %(ENV_X)s of the other keys; nil while env itself
+	// is read.
+	env map[string]string
 }
 
 // An expansion is one use of a variable, as in Python's % operator.
@@ -116,11 +120,7 @@ func (s *scope) format(v value, e expansion) (text string, ok bool) {
 // variable returns what a name stands for, or reports that it is unknown.
 func (s *scope) variable(v value, name string) (string, bool) {
 	if env, ok := strings.CutPrefix(name, "ENV_"); ok {
-		text, ok := s.opts.Getenv(env)
-		if !ok {
-			s.bad(v, "%s: tmd has no such variable in its environment", quoted("%("+name+")"))
-		}
-		return text, ok
+		return s.environment(v, env)
 	}
 	names := []string{"here", "host_node_name", "ENV_NAME"}
 	switch name {
@@ -145,6 +145,22 @@ func (s *scope) variable(v value, name string) (string, bool) {
 	slices.Sort(names)
 	s.bad(v, "unknown expansion %s%s (there are %s)", quoted("%("+name+")"), s.didYouMean(name, names), strings.Join(names, ", "))
 	return "", false
+}
+
+// environment returns a variable of the program's env, else of tmd's
+// environment, or reports that there is none.
+func (s *scope) environment(v value, name string) (string, bool) {
+	if text, ok := s.env[name]; ok {
+		return text, true
+	}
+	text, ok := s.opts.Getenv(name)
+	switch use := quoted("%(ENV_" + name + ")"); {
+	case !ok && s.env != nil:
+		s.bad(v, "%s: neither env nor tmd's environment has such a variable", use)
+	case !ok:
+		s.bad(v, "%s: tmd has no such variable in its environment", use)
+	}
+	return text, ok
 }
 
 // firstWord returns what of text stands before the first space.

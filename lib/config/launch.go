@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,9 +66,13 @@ const variableCost = 64
 // ownVariables are those by which tmd and its helpers know a process again.
 var ownVariables = []string{"TM_NAME", "TM_PROGRAM", "TM_NUM", "TM_STATE"}
 
-func (b *builder) readEnv(v value) string {
+// readEnv comes before all other keys, in which %(ENV_X)s is one of these
+// variables if there is one, as in Supervisor.
+func (b *builder) readEnv() {
+	v, _ := b.given.get("env")
 	env := map[string]string{}
 	b.collectEnv(v, env)
+	b.env = env
 	shown := make([]string, 0, len(env))
 	b.in.Env = make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -75,7 +80,26 @@ func (b *builder) readEnv(v value) string {
 		b.in.Env = append(b.in.Env, name+"="+env[name])
 		shown = append(shown, quoteWord(name)+": "+quoteWord(env[name]))
 	}
-	return braced(shown...)
+	b.envShown = braced(shown...)
+}
+
+func (b *builder) showEnv(value) string { return b.envShown }
+
+var environmentUse = regexp.MustCompile(`%\(ENV_([^)]*)\)`)
+
+// leavesOpen reports whether `defaults:` says something, at n, that depends on
+// a variable which only a program may have.
+func (b *builder) leavesOpen(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	for _, use := range environmentUse.FindAllStringSubmatch(n.Value, -1) {
+		_, own := b.env[use[1]]
+		if _, ok := b.opts.Getenv(use[1]); !own && !ok {
+			return true
+		}
+	}
+	return slices.ContainsFunc(n.Content, b.leavesOpen)
 }
 
 // collectEnv puts the variables of v into env, over those of its defaults.

@@ -37,7 +37,7 @@ var programKeys = []programKey{
 	{"background", launch, (*builder).readBackground},
 	{"stdout", launch, (*builder).readStdout},
 	{"stderr", launch, (*builder).readStderr},
-	{"env", launch, (*builder).readEnv},
+	{"env", launch, (*builder).showEnv},
 	{"clearenv", launch, (*builder).readClearEnv},
 	{"workingdir", launch, (*builder).readWorkingDir},
 	{"umask", launch, (*builder).readUmask},
@@ -143,8 +143,9 @@ func mustParseBuiltin() map[string]value {
 // A builder makes one instance of a program.
 type builder struct {
 	scope
-	given *layer // the program's keys, over all defaults
-	trial bool   // a look at `defaults:` only: the instance is thrown away
+	given    *layer // the program's keys, over all defaults
+	trial    bool   // a look at `defaults:` only: the instance is thrown away
+	envShown string // env in canonical text
 }
 
 var programName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
@@ -202,15 +203,19 @@ func (l *loader) build(p *Program, num int, fields *layer, trial bool) (in *Inst
 		Name: instanceName(p.Name, num), Program: p.Name, Num: num,
 		Values: &Values{Keys: make([]*Key, 0, len(programKeys))},
 	}
-	b := &builder{scope{loader: l, program: p, in: in}, fields, trial}
+	b := &builder{scope: scope{loader: l, program: p, in: in}, given: fields, trial: trial}
 	l.spend(keysCost)
+	b.readEnv()
 	for _, k := range programKeys {
 		v, ok := fields.get(k.name)
 		if !ok {
 			continue
 		}
-		if v.isNull() && !slices.Contains(nullable, k.name) {
+		switch {
+		case v.isNull() && !slices.Contains(nullable, k.name):
 			b.bad(v, "no value given: leave the key out to have the default")
+			continue
+		case trial && b.leavesOpen(v.node):
 			continue
 		}
 		key := Key{Name: k.name, Value: k.read(b, v), Launch: k.launch, File: v.src.path}

@@ -45,7 +45,7 @@ func (t *translation) daemon(s *section) {
 			t.taskd.comment("[supervisord] %s: %s", o.shown(), reason)
 		}
 	}
-	t.childLogs = home(strings.TrimSuffix(s.get("childlogdir"), "/"))
+	t.childLogs = strings.TrimSuffix(s.get("childlogdir"), "/")
 	t.daemonLog(home(s.get("logfile")), size, backups)
 }
 

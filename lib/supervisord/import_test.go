@@ -16,6 +16,7 @@ var update = flag.Bool("update", false, "write testdata/*.yaml anew")
 // TestImport compares what each configuration in testdata comes to. That tmd
 // takes it is held by a test there.
 func TestImport(t *testing.T) {
+	t.Setenv("HOME", "/home/visor")
 	files, err := filepath.Glob("testdata/*.conf")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d configurations, error %v", len(files), err)

@@ -1,6 +1,7 @@
 package supervisord
 
 import (
+	"os"
 	"regexp"
 	"strings"
 )
@@ -61,7 +62,7 @@ func (p *program) stream(name string) string {
 		}
 		return "inherit"
 	}
-	return p.file(name, home(p.expanded(file)))
+	return p.file(name, p.home(p.expanded(file)))
 }
 
 // home replaces a leading ~, which Supervisor heeds in paths of its own and of
@@ -73,6 +74,14 @@ func home(path string) string {
 	return path
 }
 
+// home is that of supervisord also where the program has another HOME.
+func (p *program) home(path string) string {
+	if _, set := p.variable("HOME"); set && home(path) != path {
+		return strings.ReplaceAll(os.Getenv("HOME"), "%", "%%") + path[1:]
+	}
+	return home(path)
+}
+
 // automatic is AUTO: a file that Supervisor makes in childlogdir and removes
 // at its next start.
 func (p *program) automatic(name string) string {
@@ -81,7 +90,7 @@ func (p *program) automatic(name string) string {
 		return "discard"
 	}
 	file := p.childLogs + "/%(program_name)s-%(process_num)d-" + name + ".log"
-	return p.file(name, file)
+	return p.file(name, p.home(file))
 }
 
 // file returns a log map, or the path alone when it is not rotated.

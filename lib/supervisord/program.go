@@ -213,14 +213,23 @@ func (p *program) expanded(value string) string {
 		value = strings.ReplaceAll(value, "%(program_name)s", strings.ReplaceAll(p.section.title, "%", "%%"))
 	}
 	return environmentUse.ReplaceAllStringFunc(value, func(use string) string {
-		name := environmentUse.FindStringSubmatch(use)[1]
-		for _, set := range []map[string]string{p.own, p.env} {
-			if value, ok := set[name]; ok {
-				return value
-			}
+		text, set := p.variable(environmentUse.FindStringSubmatch(use)[1])
+		// In another key the variables in text would be the program's too, and
+		// HOME="%(ENV_HOME)s/web" be applied twice. tmd itself finds it in env.
+		if !set || p.own != nil && environmentUse.MatchString(text) {
+			return use
 		}
-		return use
+		return text
 	})
+}
+
+// variable returns what the program's environment= or that of [supervisord]
+// sets.
+func (p *program) variable(name string) (text string, set bool) {
+	if text, set = p.own[name]; !set {
+		text, set = p.env[name]
+	}
+	return text, set
 }
 
 // command writes one line where that means the same to both, and the words it
