@@ -212,7 +212,7 @@ func (l *loader) build(p *Program, num int, fields *layer, trial bool) (in *Inst
 			continue
 		}
 		switch {
-		case v.isNull() && !slices.Contains(nullable, k.name):
+		case v.isNull() && k.name != "cmd" && !slices.Contains(nullable, k.name):
 			b.bad(v, "no value given: leave the key out to have the default")
 			continue
 		case trial && b.leavesOpen(v.node):

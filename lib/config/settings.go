@@ -75,9 +75,9 @@ func (l *loader) settingsHint(name string) string {
 }
 
 // listen reads HOST:PORT. Port 0 picks a free one.
-func (l *loader) listen(v value) string {
-	address := l.word(v)
-	if !l.checkAddress(v, address, 0) {
+func (s *scope) listen(v value) string {
+	address := s.expandWord(v)
+	if !s.checkAddress(v, address, 0) {
 		return DefaultListen
 	}
 	return address
