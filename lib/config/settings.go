@@ -146,6 +146,9 @@ func Loopback(address string) bool {
 
 // checkAuth reports what is wrong between auth and the other keys.
 func (s *scope) checkAuth(set Settings, fields map[string]value) {
+	if set.ReadonlySecret != "" && s.absolute(set.ReadonlySecret) == s.absolute(set.Secret) {
+		s.bad(fields["readonly_secret"], "the same file as secret, which allows all")
+	}
 	if set.Auth != "none" {
 		return
 	}
