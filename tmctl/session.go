@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -108,6 +109,9 @@ func (s *session) ask(each func(proto.Reply), words ...string) (string, error) {
 		return text, nil // nobody is left to hear of anything
 	case s.until.Err() != nil:
 		s.leaving = s.leaving || !s.interactive // ^C ends a script, not the shell
+		if s.interactive {
+			fmt.Fprintln(s.out) // the terminal showed ^C where the cursor was
+		}
 	}
 	return text, err
 }

@@ -69,7 +69,7 @@ func TestShellInterrupt(t *testing.T) {
 		term.Press(streaming + terminal.Enter)
 		term.Expect("first line", "=%= last")
 		term.Press(terminal.CtrlC)
-		term.Expect(prompt(d))
+		term.Expect("^C\r\n" + prompt(d))
 	}
 	term.Press("watch" + terminal.Enter)
 	term.Expect("web:1: ", "killed by SIGSEGV (core dumped) after 18.375 s, not expected")
@@ -78,7 +78,7 @@ func TestShellInterrupt(t *testing.T) {
 	term.Press("wait none running" + terminal.Enter)
 	d.awaitRequest(t, "wait none running")
 	term.Press(terminal.CtrlC)
-	term.Expect("interrupted; what was begun goes on", prompt(d))
+	term.Expect("^C\r\n", "interrupted; what was begun goes on", prompt(d))
 
 	// The connection is as good as before.
 	term.Press("pid web:0" + terminal.Enter)
