@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"taskmaster/lib/glob"
 	"taskmaster/lib/natural"
 	"taskmaster/lib/nearest"
 	"taskmaster/lib/proto"
@@ -15,7 +16,7 @@ import (
 func isGlob(word string) bool { return strings.ContainsAny(word, "*?[") }
 
 func globs(pattern, name string) bool {
-	ok, err := path.Match(pattern, name)
+	ok, err := path.Match(glob.FromShell(pattern), name)
 	return ok && err == nil
 }
 
@@ -73,11 +74,11 @@ func (d *daemon) instance(name string) *instance {
 	return nil
 }
 
-// matchesProgram reports whether a glob names a program, which may have no
+// matchesProgram reports whether a pattern names a program, which may have no
 // instances.
-func (d *daemon) matchesProgram(glob string) bool {
+func (d *daemon) matchesProgram(pattern string) bool {
 	for name := range d.programs {
-		if globs(glob, name) {
+		if globs(pattern, name) {
 			return true
 		}
 	}
@@ -96,7 +97,7 @@ func naming(targets []string) func(program string) bool {
 	}
 	return func(program string) bool {
 		return len(targets) == 0 || words["all"] || words[program] ||
-			slices.ContainsFunc(patterns, func(glob string) bool { return globs(glob, program) })
+			slices.ContainsFunc(patterns, func(pattern string) bool { return globs(pattern, program) })
 	}
 }
 

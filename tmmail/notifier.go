@@ -11,6 +11,7 @@ import (
 	"taskmaster/lib/backoff"
 	"taskmaster/lib/die"
 	"taskmaster/lib/event"
+	"taskmaster/lib/glob"
 	"taskmaster/lib/line"
 )
 
@@ -153,9 +154,9 @@ func (n *notifier) wants(e *event.Event) bool {
 	if len(n.Instances) == 0 {
 		return true
 	}
-	for _, glob := range n.Instances {
+	for _, pattern := range n.Instances {
 		for _, name := range []string{e.Name, groupName(e.Name)} {
-			if ok, _ := path.Match(glob, name); ok {
+			if ok, _ := path.Match(glob.FromShell(pattern), name); ok {
 				return true
 			}
 		}

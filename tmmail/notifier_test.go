@@ -149,7 +149,7 @@ func TestRecoveredOnce(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
-	d := newDesk(t, func(s *settings) { s.Instances = []string{"web", "d?:[01]"} })
+	d := newDesk(t, func(s *settings) { s.Instances = []string{"web", "d?:[!02]"} })
 	d.hear("web:0 exited pid=10 code=0 expected=yes uptime=5 left=0", "web:0 stopping pid=10", "db:2 fatal try=4",
 		"tmd mail to=ops@example.org subject=x result=failed reason=y", "cache:0 fatal try=4", "tmd reloadfail reason=x", "db:1 fatal try=4")
 	d.pass(time.Hour)

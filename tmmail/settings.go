@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"taskmaster/lib/event"
+	"taskmaster/lib/glob"
 )
 
 // How the connection to the server is protected.
@@ -152,7 +153,7 @@ func checkWord(key string, word *string) error {
 	case "events":
 		return checkEvent(*word)
 	}
-	if _, err := path.Match(*word, ""); err != nil {
+	if _, err := path.Match(glob.FromShell(*word), ""); err != nil {
 		return fmt.Errorf("%q: %w", *word, err)
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"taskmaster/lib/glob"
 )
 
 var globMeta = regexp.MustCompile(`[*?[\\]`)
@@ -26,7 +28,7 @@ func (l *loader) included(item value) []value {
 	if !globMeta.MatchString(pattern) {
 		return l.includeFile(filepath.Join(dir, pattern), item)
 	}
-	matches, err := filepath.Glob(filepath.Join(globMeta.ReplaceAllString(dir, `\$0`), pattern))
+	matches, err := filepath.Glob(glob.FromShell(filepath.Join(globMeta.ReplaceAllString(dir, `\$0`), pattern)))
 	if err != nil {
 		l.bad(item, "%s is not a pattern: a [ is never closed", quoted(pattern))
 		return nil

@@ -142,7 +142,7 @@ func TestRefuses(t *testing.T) {
 func TestInclude(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"x.conf":          "[include]\nfiles=%(ENV_TM_TEST_SITE)s/*.conf none%%/*.ini\n",
+		"x.conf":          "[include]\nfiles=%(ENV_TM_TEST_SITE)s/[!x]*.conf none%%/*.ini\n",
 		"blue/first.conf": "[program:first]\ncommand=%(here)s/first\n",
 	} {
 		file := filepath.Join(dir, name)

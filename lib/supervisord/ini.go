@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"taskmaster/lib/glob"
 )
 
 // A config is a supervisord.conf with all that it includes.
@@ -89,7 +91,7 @@ func readConfig(path string) (*config, error) {
 		if !filepath.IsAbs(pattern) {
 			pattern = filepath.Join(filepath.Dir(path), pattern)
 		}
-		matches, err := filepath.Glob(pattern)
+		matches, err := filepath.Glob(glob.FromShell(pattern))
 		if err != nil {
 			return nil, fmt.Errorf("%s: include: %q is no pattern", path, pattern)
 		}
