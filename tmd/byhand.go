@@ -57,7 +57,7 @@ func doRestart(d *daemon, r *proto.Request) {
 // refusesStarts answers a request that would start something while tmd is
 // stopping everything.
 func (d *daemon) refusesStarts(r *proto.Request) bool {
-	stopping := get(d, func() bool { return d.stop != nil })
+	stopping := get(d, func() bool { return d.stopping })
 	if stopping {
 		r.Err(proto.State, errStopping.Error())
 	}

@@ -121,12 +121,14 @@ func parse(r *proto.Request, spec string) (o proto.Options, rest []string, ok bo
 	return o, rest, true
 }
 
-// alone refuses a request that has words after its verb.
-func alone(r *proto.Request) bool {
-	if len(r.Args) > 0 {
-		r.Err(proto.Bad, r.Verb+": unexpected argument "+r.Args[0])
+// onlyOptions is parse for a request that has no further words.
+func onlyOptions(r *proto.Request, spec string) (o proto.Options, ok bool) {
+	o, rest, ok := parse(r, spec)
+	if ok && len(rest) > 0 {
+		r.Err(proto.Bad, r.Verb+": unexpected argument "+rest[0])
+		return nil, false
 	}
-	return len(r.Args) == 0
+	return o, ok
 }
 
 // maxPatterns and maxPatternBytes, of all patterns together, bound what one

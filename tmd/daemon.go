@@ -58,7 +58,7 @@ type daemon struct {
 	batch    batch          // starts that wait for others
 	ranks    map[string]int // of the programs, as far as known (rankOf)
 	descents []*descent     // stops that wait for others
-	stop     *shutdown      // not nil once it was asked for
+	stopping bool           // all programs are being stopped, and then tmd
 	quitting bool           // the loop ends
 	leave    func()         // what is done at the very end, instead of an exit
 	status   int            // exit code

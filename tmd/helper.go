@@ -378,7 +378,7 @@ func (d *daemon) forget(in *instance) {
 		then()
 	}
 	why := "removed by a reload"
-	if d.stop != nil {
+	if d.stopping {
 		why = errStopping.Error()
 	}
 	for j := range in.jobs {

@@ -101,7 +101,7 @@ func (d *daemon) release() {
 func (d *daemon) freeOfOthers() (free []*instance) {
 	unmet := map[config.After]*instance{} // many wait for the same
 	for in := range d.batch.held {
-		if in.conf == nil || d.stop != nil {
+		if in.conf == nil || d.stopping {
 			d.unhold(in)
 			continue
 		}

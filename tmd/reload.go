@@ -55,7 +55,7 @@ func (d *daemon) prepare(by string) (*reloading, []string, error) {
 // check runs in the loop.
 func (r *reloading) check() error {
 	d, s := r.d, r.file.Settings
-	if d.stop != nil {
+	if d.stopping {
 		return errStopping
 	}
 	path, err := stateDir(d.options, r.file)

@@ -7,12 +7,8 @@ import (
 )
 
 func doReload(d *daemon, r *proto.Request) {
-	o, rest, ok := parse(r, "n")
+	o, ok := onlyOptions(r, "n")
 	if !ok {
-		return
-	}
-	if len(rest) > 0 {
-		r.Err(proto.Bad, "reload: unexpected argument "+rest[0])
 		return
 	}
 	if o.Has('n') {

@@ -63,7 +63,7 @@ func (d *daemon) upgrade(by string) error {
 		switch {
 		case err != nil:
 			die.Warn("unable to upgrade", err)
-		case d.stop != nil:
+		case d.stopping:
 			err = errStopping
 		default:
 			d.tell("command", "by", by, "line", "upgrade")
@@ -99,7 +99,7 @@ func (d *daemon) becomeNew() {
 }
 
 func doUpgrade(d *daemon, r *proto.Request) {
-	if !alone(r) {
+	if _, ok := onlyOptions(r, ""); !ok {
 		return
 	}
 	if err := d.upgrade(r.Peer); err != nil {

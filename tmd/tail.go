@@ -73,12 +73,8 @@ func (in *instance) outputPath(which string) (string, error) {
 }
 
 func doLog(d *daemon, r *proto.Request) {
-	o, rest, ok := parse(r, "fn:")
+	o, ok := onlyOptions(r, "fn:")
 	if !ok {
-		return
-	}
-	if len(rest) > 0 {
-		r.Err(proto.Bad, "log: unexpected argument "+rest[0])
 		return
 	}
 	tailFile(r, o, get(d, func() string { return d.log.file }))

@@ -49,7 +49,7 @@ func byName(a, b *instance) int { return natural.Compare(a.name, b.name) }
 // departed yields the instances of the configuration that an orderly end of
 // tmd has ended already. Clients may still ask for them.
 func (d *daemon) departed(yield func(*instance) bool) {
-	if d.stop == nil {
+	if !d.stopping {
 		return
 	}
 	for _, p := range d.listed {
@@ -68,7 +68,7 @@ func (d *daemon) instance(name string) *instance {
 	}
 	program, number, _ := strings.Cut(name, ":")
 	n, err := strconv.Atoi(number)
-	if p := d.programs[program]; d.stop != nil && p != nil && err == nil && 0 <= n && n < len(p.instances) && p.instances[n].name == name {
+	if p := d.programs[program]; d.stopping && p != nil && err == nil && 0 <= n && n < len(p.instances) && p.instances[n].name == name {
 		return p.instances[n]
 	}
 	return nil

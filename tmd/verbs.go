@@ -249,7 +249,7 @@ func doWatch(d *daemon, r *proto.Request) {
 }
 
 func doVersion(_ *daemon, r *proto.Request) {
-	if !alone(r) {
+	if _, ok := onlyOptions(r, ""); !ok {
 		return
 	}
 	r.Answer("tmd " + line.Encode(version))
@@ -277,7 +277,7 @@ func doUsage(d *daemon, r *proto.Request) {
 }
 
 func doRekey(d *daemon, r *proto.Request) {
-	if !alone(r) {
+	if _, ok := onlyOptions(r, ""); !ok {
 		return
 	}
 	var err error
