@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/timerslack"
@@ -19,8 +16,8 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // children are the processes that tmd started, and those it inherited as a
-// subreaper or as PID 1. There is one reaper; os/exec, which waits by
-// itself, is used before the loop runs only.
+// subreaper or as PID 1. There is one reaper, so nothing here may wait for a
+// child by itself once the loop runs, as os/exec does.
 type children struct {
 	d     *daemon
 	ours  map[int]func(unix.WaitStatus) // by pid: what to do at its end
@@ -170,92 +167,4 @@ func (d *daemon) ownProgram(name string) string {
 		return found
 	}
 	return path
-}
-
-// runToEnd runs a command and returns its output, while no loop reaps yet.
-func runToEnd(argv ...string) ([]byte, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	pid, err := forkInto(argv, int(w.Fd()))
-	w.Close()
-	if err != nil {
-		return nil, err
-	}
-	out, err := readAnswer(r)
-	if err != nil {
-		unix.Kill(pid, unix.SIGKILL)
-	}
-	var status unix.WaitStatus
-	for {
-		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
-			break
-		}
-	}
-	return out, exitError(status)
-}
-
-// runBeside is runToEnd for a goroutine beside the loop, which reaps.
-func (d *daemon) runBeside(argv ...string) ([]byte, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	ended := make(chan unix.WaitStatus, 1)
-	pid := 0
-	d.ask(func() {
-		if pid, err = forkInto(argv, int(w.Fd())); err == nil {
-			d.children.ours[pid] = func(status unix.WaitStatus) { ended <- status }
-		}
-	})
-	w.Close()
-	if err != nil {
-		return nil, err
-	}
-	out, err := readAnswer(r)
-	if err != nil {
-		d.ask(func() {
-			if d.children.ours[pid] != nil { // not waited for: the pid is still its
-				unix.Kill(pid, unix.SIGKILL)
-			}
-		})
-	}
-	return out, exitError(<-ended)
-}
-
-// helpTime bounds getent(1) and id(1), which may ask a network.
-var helpTime = 10 * time.Second
-
-// readAnswer reads what such a command says until it ends, and fails when it
-// takes too long.
-func readAnswer(r *os.File) ([]byte, error) {
-	r.SetReadDeadline(time.Now().Add(helpTime))
-	var out bytes.Buffer
-	_, err := out.ReadFrom(r)
-	return out.Bytes(), err
-}
-
-func forkInto(argv []string, stdout int) (int, error) {
-	path := argv[0]
-	if !strings.Contains(path, "/") {
-		path = lookUp(path, []string{"PATH=" + os.Getenv("PATH") + ":/usr/bin:/bin:/usr/sbin:/sbin"})
-	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer null.Close()
-	return syscall.ForkExec(path, argv, &syscall.ProcAttr{
-		Env: os.Environ(), Files: []uintptr{null.Fd(), uintptr(stdout), null.Fd()},
-	})
-}
-
-func exitError(status unix.WaitStatus) error {
-	if status.Exited() && status.ExitStatus() == 0 {
-		return nil
-	}
-	return errors.New("exit status " + itoa(status.ExitStatus()))
 }

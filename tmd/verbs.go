@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -257,7 +258,7 @@ func doVersion(_ *daemon, r *proto.Request) {
 }
 
 func doHelp(_ *daemon, r *proto.Request) {
-	for _, name := range sortedKeys(verbs) {
+	for _, name := range slices.Sorted(maps.Keys(verbs)) {
 		r.Answer(name)
 	}
 	r.OK("")
