@@ -1,12 +1,8 @@
 package main
 
 import (
-	"path/filepath"
-	"time"
-
 	"taskmaster/lib/config"
 	"taskmaster/lib/die"
-	"taskmaster/lib/event"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
 
@@ -178,129 +174,8 @@ func (d *daemon) writesAsBefore(in *instance, s *spec.Spec) {
 
 // reopenLogs is SIGUSR1.
 func (d *daemon) reopenLogs() {
-	d.log.companion.signal(unix.SIGHUP)
+	d.log.signal(unix.SIGHUP)
 	for _, l := range d.logs {
 		l.signal(unix.SIGHUP)
 	}
-}
-
-// An eventLog is where every event is written, by a tmlog that drops what it
-// cannot write, so that it never blocks tmd.
-type eventLog struct {
-	*companion
-	d    *daemon
-	file string
-	lost int
-}
-
-func (d *daemon) openEventLog() {
-	conf := d.eventLogConf()
-	d.log = &eventLog{companion: d.newCompanion(string(d.dir)+"/eventlog", 0o600, logArgs(conf)), d: d, file: conf.File}
-}
-
-func (d *daemon) eventLogConf() *config.Log {
-	conf := config.Log{
-		File: string(d.dir) + "/taskmaster.log", MaxBytes: 10 << 20, Backups: 5, Timestamp: "none",
-	}
-	if l := d.file.Settings.Log; l != nil {
-		conf = *l
-	}
-	if file, err := filepath.Abs(conf.File); err == nil {
-		conf.File = file
-	}
-	conf.OnFull = "drop"
-	return &conf
-}
-
-// changeEventLog takes a reload's `log:` in.
-func (d *daemon) changeEventLog() {
-	conf := d.eventLogConf()
-	d.log.file = conf.File
-	d.log.change(logArgs(conf))
-}
-
-// write adds a line to the event log; what it has no room for is counted and
-// said when there is room again.
-func (l *eventLog) write(text []byte) {
-	if l == nil || l.fd < 0 {
-		return
-	}
-	if l.lost > 0 {
-		e := event.New(time.Now(), event.Daemon, event.Lost, "n", itoa(l.lost), "what", "log")
-		if !l.companion.write(e.Append(nil)) {
-			l.lost++
-			return
-		}
-		l.lost = 0
-	}
-	if !l.companion.write(text) {
-		l.lost++
-	}
-}
-
-// A mailer is the tmmail, when the configuration has a mail: map.
-type mailer struct {
-	*companion
-	d    *daemon
-	lost int
-}
-
-func (d *daemon) startMail(conf *config.Mail) {
-	fifo := string(d.dir) + "/mail"
-	if conf == nil && d.mail == nil {
-		if c := d.inheritCompanion(fifo, 0o600); c != nil {
-			d.mail = &mailer{companion: c, d: d}
-		}
-	}
-	switch {
-	case conf == nil && d.mail == nil:
-	case conf == nil:
-		d.mail.finish(func() { d.mail = nil })
-	case d.mail == nil:
-		d.mail = &mailer{companion: d.newCompanion(fifo, 0o600, d.mailArgs(conf)), d: d}
-	default:
-		d.mail.stopped = nil // wanted again before it had gone
-		d.mail.change(d.mailArgs(conf))
-	}
-}
-
-// mailArgs is the command line of tmmail for a mail map; the password stays
-// in its file.
-func (d *daemon) mailArgs(m *config.Mail) []string {
-	argv := []string{"tmmail", "-d", string(d.dir), "-g", m.GroupWait.String(), "-i", m.GroupInterval.String(),
-		"-m", itoa(m.MaxPerHour)}
-	for _, to := range m.To {
-		argv = append(argv, "-t", to)
-	}
-	for _, kind := range m.Events {
-		argv = append(argv, "-e", kind)
-	}
-	for _, pair := range [][2]string{{"-f", m.From}, {"-s", m.Server}, {"-tls", m.TLS}, {"-u", m.User},
-		{"-p", m.PasswordFile}, {"-S", m.Spool}} {
-		if pair[1] != "" {
-			argv = append(argv, pair[0], pair[1])
-		}
-	}
-	return argv
-}
-
-// write hands tmmail an event. A FIFO that is full never delays tmd: the
-// event is missing from the mail, counted, and in the event log all the same.
-func (m *mailer) write(text []byte) {
-	if m == nil || m.fd < 0 {
-		return
-	}
-	if m.lost > 0 && m.companion.write(lostMail(m.lost)) {
-		die.Warn("mail lost "+count(m.lost, "event"), nil)
-		m.d.log.write(lostMail(m.lost))
-		m.lost = 0
-	}
-	if m.lost > 0 || !m.companion.write(text) {
-		m.lost++
-	}
-}
-
-func lostMail(n int) []byte {
-	e := event.New(time.Now(), event.Daemon, event.Lost, "n", itoa(n), "what", "mail")
-	return e.Append(nil)
 }

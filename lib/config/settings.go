@@ -163,16 +163,16 @@ func (s *scope) checkAuth(set Settings, fields map[string]value) {
 	}
 }
 
-// eventLogDefault is the default of `log:`; what would hold up tmd itself is
-// not to be had.
-var eventLogDefault = Log{MaxBytes: 10 << 20, Backups: 5, Timestamp: "none", OnFull: "drop"}
+// DefaultEventLog is the default of `log:`, without its File; what would hold up
+// tmd itself is not to be had.
+var DefaultEventLog = Log{MaxBytes: 10 << 20, Backups: 5, Timestamp: "none", OnFull: "drop"}
 
 // eventLog reads `log:`, a path or a log map.
 func (s *scope) eventLog(v value) *Log {
 	log := new(Log)
-	*log = eventLogDefault
+	*log = DefaultEventLog
 	if v.isMap() {
-		_, log = s.logMap(v, eventLogDefault)
+		_, log = s.logMap(v, DefaultEventLog)
 		if log.OnFull != "drop" {
 			s.bad(v, "onfull: the event log must never hold up tmd: it is always drop")
 		}
