@@ -48,7 +48,7 @@ type daemon struct {
 	prober   *prober
 	events   *eventPipe
 	log      *eventLog
-	logs     map[string]*logger // by file
+	logs     map[string]*companion // by file
 	mail     *mailer
 	clients  *proto.Server
 	listener net.Listener
@@ -72,7 +72,7 @@ func newDaemon(o options, file *config.File) *daemon {
 	return &daemon{
 		options: o, file: file, home: filepath.Dir(exe), boot: procfs.BootID(), env: cleanEnv(os.Environ()),
 		calls: make(chan func(), 64), gone: make(chan struct{}), timer: time.NewTimer(time.Hour),
-		instances: map[string]*instance{}, programs: map[string]*program{}, logs: map[string]*logger{},
+		instances: map[string]*instance{}, programs: map[string]*program{}, logs: map[string]*companion{},
 		audience: map[*subscriber]bool{}, ranks: map[string]int{},
 		batch: batch{
 			held: map[*instance]string{}, unsettled: map[*instance]bool{}, awaited: map[*instance]bool{},

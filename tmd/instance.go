@@ -71,7 +71,7 @@ func (in *instance) configure(conf *config.Instance) {
 	if in.keys != nil && len(config.Diff(in.keys, conf.Keys)) == 0 {
 		in.keys = conf.Keys
 	}
-	in.writers(false)
+	in.noteLogs(false)
 }
 
 // everyone yields all instances, also those on their way out whose names
@@ -94,7 +94,7 @@ func (in *instance) state() string {
 	return in.status.State
 }
 
-// up reports RUNNING, settled a state that a start ends in.
+// up reports RUNNING.
 func (in *instance) up() bool { return in.state() == "RUNNING" }
 
 // heeded reports whether the helper has taken the last command.
@@ -267,7 +267,7 @@ func (d *daemon) readStatus(in *instance) (status statedir.Status, ok bool) {
 func (in *instance) take(status statedir.Status) {
 	over := status.PID == 0 && status.State != "STOPPING" // with all of its tree
 	if over || status.PID != 0 && status.Start != in.status.Start || in.writesTo == nil {
-		in.writers(true)
+		in.noteLogs(true)
 	}
 	in.status = status
 	in.seq = max(in.seq, status.Seq)

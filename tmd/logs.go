@@ -9,13 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A logger is the tmlog of one file, for all instances that write to it.
-type logger struct {
-	*companion
-	conf config.Log
-}
+// Each log file has one tmlog, its logger, for all instances that write to it.
 
-// startLogs makes the loggers be those of the file: new ones are started
+// startLogs makes the loggers be those of the configuration: new ones are started
 // before the first program that writes to them, changed ones get a new tmlog.
 // One that nothing names any more goes when its last writer has gone.
 func (d *daemon) startLogs(file *config.File) {
@@ -47,7 +43,7 @@ func (d *daemon) inheritLogs() {
 			continue
 		}
 		if c := d.inheritCompanion(fifo, 0o666); c != nil {
-			d.logs[c.argv[len(c.argv)-1]] = &logger{companion: c}
+			d.logs[c.argv[len(c.argv)-1]] = c
 		} else {
 			unix.Unlink(fifo) // nobody ever read it
 		}
@@ -61,15 +57,12 @@ func isFIFO(path string) bool {
 
 func (d *daemon) startLog(conf *config.Log) {
 	l := d.logs[conf.File]
-	switch {
-	case l == nil:
-		l = &logger{companion: d.newCompanion(d.dir.Log(conf.File), 0o666, logArgs(conf)), conf: *conf}
-		d.logs[conf.File] = l
-	default:
-		l.conf = *conf
-		l.stopped = nil // wanted again before it had gone
-		l.change(logArgs(conf))
+	if l == nil {
+		d.logs[conf.File] = d.newCompanion(d.dir.Log(conf.File), 0o666, logArgs(conf))
+		return
 	}
+	l.stopped = nil // wanted again before it had gone
+	l.change(logArgs(conf))
 }
 
 // logArgs is the command line of the tmlog for a log map.
@@ -140,9 +133,9 @@ func (d *daemon) endLog(file string) {
 	}
 }
 
-// writers notes the files that the program of an instance may write to: those
+// noteLogs notes the files that the program of an instance may write to: those
 // of the spec, and until it is started anew those of the spec before.
-func (in *instance) writers(restarted bool) {
+func (in *instance) noteLogs(restarted bool) {
 	before := in.writesTo
 	if restarted || in.writesTo == nil {
 		in.writesTo = map[string]bool{}
@@ -162,7 +155,7 @@ func (in *instance) writers(restarted bool) {
 // writesAsBefore notes the files that a program which an earlier tmd started
 // may write to, by the spec that it was given.
 func (d *daemon) writesAsBefore(in *instance, s *spec.Spec) {
-	in.writers(false)
+	in.noteLogs(false)
 	for _, o := range []spec.Output{s.Stdout, s.Stderr} {
 		for file, l := range d.logs {
 			if o.Kind == spec.Log && o.Path == l.fifo {
