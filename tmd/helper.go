@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"slices"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"taskmaster/lib/die"
 	"taskmaster/lib/event"
 	"taskmaster/lib/procfs"
-	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
 	"taskmaster/lib/timerslack"
 
@@ -132,7 +130,7 @@ func (d *daemon) furnish(in *instance) (alive bool) {
 	case known && in.status.State != "":
 		d.resumeReload(in)
 	default:
-		d.replaceSpec(in)
+		d.writeSpec(in)
 	}
 	return alive
 }
@@ -155,34 +153,11 @@ func (d *daemon) connect(in *instance) {
 	d.watchHelper(in, in.helper.pid, fd)
 }
 
-func (d *daemon) replaceSpec(in *instance) bool {
-	err := d.writeSpec(in)
-	if err != nil {
-		die.Warn("unable to write "+in.run.Spec(), err)
-	}
-	return err == nil
-}
-
 func (d *daemon) refreshQuietly(in *instance) {
 	if status, ok := d.readStatus(in); ok {
 		in.take(status)
 		in.heard = status.Event
 	}
-}
-
-// readKeys reads what the helper was last told to run.
-func (d *daemon) readKeys(in *instance) bool {
-	text, err := os.ReadFile(in.run.Spec())
-	if err != nil {
-		return false
-	}
-	s, err := spec.Parse(text)
-	if err != nil {
-		return false
-	}
-	in.keys, in.program, in.tellsSlack = configKeys(s.Keys), s.Program, s.TimerSlack != 0
-	d.writesAsBefore(in, s)
-	return true
 }
 
 // findHelper looks for a living helper by its lock and watches it.
@@ -259,7 +234,7 @@ func (d *daemon) makeUp(in *instance) {
 		die.Warn("unable to make "+string(in.run), err)
 		return
 	}
-	d.replaceSpec(in)
+	d.writeSpec(in)
 }
 
 // helperEnv makes the Go runtime of the helper small. Its program's

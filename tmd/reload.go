@@ -264,7 +264,7 @@ func (d *daemon) renew(in *instance) (restarts bool) {
 		in.outdated = true
 		return false
 	}
-	if !d.replaceSpec(in) {
+	if !d.writeSpec(in) {
 		d.renewLater(in)
 		return false
 	}
