@@ -76,39 +76,40 @@ func (d *daemon) serve(l net.Listener) {
 	}
 }
 
-// A verb handles one kind of request, on the client's goroutine.
-type verb func(d *daemon, r *proto.Request)
+// A verb is one kind of request.
+type verb struct {
+	do     func(d *daemon, r *proto.Request) // on the client's goroutine
+	logged bool                              // that it was asked, and by whom, is an event of its own
+}
 
 // verbs is filled in by init, since help among them names them all.
 var verbs map[string]verb
 
 func init() {
+	const logged = true
 	verbs = map[string]verb{
-		"status": doStatus, "start": doStart, "stop": doStop, "restart": doRestart, "wait": doWait,
-		"signal": doSignal, "pid": doPid, "show": doShow, "usage": doUsage,
-		"reload": doReload, "shutdown": doShutdown, "upgrade": doUpgrade, "rekey": doRekey, "mail": doMail,
-		"tail": doTail, "log": doLog, "watch": doWatch, "version": doVersion, "help": doHelp,
+		"status": {do: doStatus}, "wait": {do: doWait}, "pid": {do: doPid}, "show": {do: doShow},
+		"usage": {do: doUsage}, "tail": {do: doTail}, "log": {do: doLog}, "watch": {do: doWatch},
+		"version": {do: doVersion}, "help": {do: doHelp},
+		"reload": {do: doReload}, // whose event says what came of it
+		"start":  {doStart, logged}, "stop": {doStop, logged}, "restart": {doRestart, logged},
+		"signal": {doSignal, logged}, "shutdown": {doShutdown, logged}, "upgrade": {doUpgrade, logged},
+		"rekey": {doRekey, logged}, "mail": {doMail, logged},
 	}
-}
-
-// changing are the verbs whose use is an event of its own, with who asked.
-var changing = map[string]bool{
-	"start": true, "stop": true, "restart": true, "signal": true, "shutdown": true, "upgrade": true,
-	"rekey": true, "mail": true,
 }
 
 // handle answers one request. A panic of it is proto's, which ends this request
 // and not tmd.
 func (d *daemon) handle(r *proto.Request) {
-	do := verbs[r.Verb]
-	if do == nil {
+	v, known := verbs[r.Verb]
+	if !known {
 		r.Err(proto.Bad, "unknown request "+line.Encode(r.Verb))
 		return
 	}
-	if changing[r.Verb] {
+	if v.logged {
 		d.do(func() { d.tell("command", "by", r.Peer, "line", r.Line) })
 	}
-	do(d, r)
+	v.do(d, r)
 }
 
 // parse takes the options of a request, or refuses it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -222,11 +223,14 @@ func (in *instance) send(text string) {
 	in.flush()
 }
 
+// keptCommands bounds, in bytes, what waits for a helper that does not read;
+// then the oldest command is given up.
 const keptCommands = 1 << 16
 
+// flush writes what waits, as far as the FIFO has room.
 func (in *instance) flush() {
 	for len(in.queue) > 0 && in.control >= 0 {
-		end := strings.IndexByte(string(in.queue), '\n') + 1
+		end := bytes.IndexByte(in.queue, '\n') + 1
 		_, err := unix.Write(in.control, in.queue[:end])
 		if err == unix.EINTR {
 			continue

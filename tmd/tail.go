@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"taskmaster/lib/die"
@@ -281,9 +282,8 @@ func newFileWatch(path string) (*fileWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := path[:max(1, bytes.LastIndexByte([]byte(path), '/'))]
 	const what = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE
-	if _, err := unix.InotifyAddWatch(fd, dir, what); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path), what); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
