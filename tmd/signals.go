@@ -49,7 +49,8 @@ func (d *daemon) signalled(sig syscall.Signal) {
 	case unix.SIGUSR1:
 		d.do(d.reopenLogs)
 	case unix.SIGUSR2:
-		go d.upgrade(name)
+		d.do(func() { d.tell("command", "by", name, "line", "upgrade") })
+		go d.upgrade()
 	default:
 		d.do(func() { d.shutDown(name) })
 	}
@@ -57,7 +58,7 @@ func (d *daemon) signalled(sig syscall.Signal) {
 
 // upgrade replaces tmd by the binary on disk, by exec: same pid, the children
 // stay children, and nothing else notices.
-func (d *daemon) upgrade(by string) error {
+func (d *daemon) upgrade() error {
 	err := d.tryOut()
 	d.ask(func() {
 		switch {
@@ -66,7 +67,6 @@ func (d *daemon) upgrade(by string) error {
 		case d.stopping:
 			err = errStopping
 		default:
-			d.tell("command", "by", by, "line", "upgrade")
 			d.quitting = true
 			d.leave = d.becomeNew
 		}
@@ -102,7 +102,7 @@ func doUpgrade(d *daemon, r *proto.Request) {
 	if _, ok := onlyOptions(r, ""); !ok {
 		return
 	}
-	if err := d.upgrade(r.Peer); err != nil {
+	if err := d.upgrade(); err != nil {
 		r.Err(proto.State, "no upgrade: "+err.Error())
 		return
 	}
