@@ -103,23 +103,21 @@ func (l *loader) top(root value) map[string]value {
 		return fields
 	}
 	for _, s := range l.settings(root) {
-		switch s.name {
-		case "taskmaster", "defaults", "programs":
-			fields[s.name] = s.value
-		default:
+		if !slices.Contains(topFields, s.name) {
 			l.mistakeAt(s.value, s.at, fmt.Sprintf("unknown key %s%s", quoted(s.name), l.topHint(s)))
+			continue
 		}
+		fields[s.name] = s.value
 	}
 	return fields
 }
 
 // topHint says what to do about an unknown key of the file.
 func (l *loader) topHint(s setting) string {
-	_, isProgramKey := builtinFields[s.name]
 	switch near := l.didYouMean(s.name, topFields); {
 	case near != "":
 		return near
-	case isProgramKey || s.name == "cmd":
+	case isProgramKey(s.name):
 		return ": it belongs under programs: NAME: or defaults:"
 	case slices.Contains(settingsFields, s.name):
 		return ": it belongs under taskmaster:"

@@ -16,6 +16,13 @@ var (
 	checkKinds = []string{"tcp", "http", "cmd"}
 )
 
+// The descriptors on which a program can say that it is ready: beyond the
+// three that each has, and below the usual soft limit on open files (1024).
+const (
+	minNotifyFD = 3
+	maxNotifyFD = 1023
+)
+
 // minInterval keeps probes from being a load of their own.
 const minInterval = 10 * time.Millisecond
 
@@ -86,7 +93,7 @@ func (b *builder) probe(v value, p *Probe, fields map[string]value, kinds []stri
 func (b *builder) target(p *Probe, v value) string {
 	switch p.Kind {
 	case "notify":
-		p.FD = b.integer(v, 3, 1023)
+		p.FD = b.integer(v, minNotifyFD, maxNotifyFD)
 		return strconv.Itoa(p.FD)
 	case "sd_notify":
 		if on, _ := booleanOf(v); !on {

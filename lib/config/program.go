@@ -249,13 +249,20 @@ func (l *loader) programFields(v value) map[string]value {
 		return fields
 	}
 	for _, s := range l.settings(v) {
-		if _, known := builtinFields[s.name]; known || s.name == "cmd" {
+		if isProgramKey(s.name) {
 			fields[s.name] = s.value
 			continue
 		}
 		l.mistakeAt(s.value, s.at, fmt.Sprintf("unknown key %s%s", quoted(s.name), l.programHint(s.name)))
 	}
 	return fields
+}
+
+// isProgramKey reports whether a program may have a key. All have a builtin
+// default but cmd.
+func isProgramKey(name string) bool {
+	_, known := builtinFields[name]
+	return known || name == "cmd"
 }
 
 // checkTogether reports what is wrong between two keys. Of `defaults:` alone

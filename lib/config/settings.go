@@ -68,7 +68,7 @@ func (l *loader) settingsHint(name string) string {
 	if near := l.didYouMean(name, settingsFields); near != "" {
 		return near
 	}
-	if _, ok := builtinFields[name]; ok || name == "cmd" {
+	if isProgramKey(name) {
 		return ": it belongs under programs: NAME: or defaults:"
 	}
 	return ": there are " + strings.Join(settingsFields, ", ")
