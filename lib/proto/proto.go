@@ -16,6 +16,7 @@
 package proto
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -56,6 +57,7 @@ type Error struct {
 	Text string // may be empty
 }
 
+// Error returns the text, or the word where there is none.
 func (e *Error) Error() string {
 	if e.Text == "" {
 		return e.Word
@@ -91,10 +93,8 @@ func clean(text string) string {
 	if strings.IndexFunc(text, control) >= 0 {
 		var out strings.Builder
 		for i := 0; i < len(text); i++ {
-			if c := text[i]; c < 0x20 || c == 0x7f {
-				out.WriteByte('%')
-				out.WriteByte("0123456789ABCDEF"[c>>4])
-				out.WriteByte("0123456789ABCDEF"[c&15])
+			if c := text[i]; control(rune(c)) {
+				fmt.Fprintf(&out, "%%%02X", c)
 			} else {
 				out.WriteByte(c)
 			}

@@ -27,9 +27,9 @@ type Request struct {
 	answered bool // guarded by client.out.mu
 }
 
-// ParseRequest reads one line of a client, without its newline. The error,
-// nil when there is none, has the word Bad: for an empty line, a byte that must have been
-// percent-encoded, broken encoding, or an unknown verb.
+// ParseRequest reads one line of a client, without its newline. The error, nil
+// when there is none, has the word Bad: for an empty line, a byte that must have
+// been percent-encoded, broken encoding, or an unknown verb.
 func ParseRequest(text string) (*Request, *Error) {
 	r := &Request{Line: text}
 	for i := 0; i < len(text); i++ {

@@ -27,10 +27,10 @@ import (
 const maxLinks = 40
 
 // Open opens path with the flags of open(2) and O_CLOEXEC; with O_NOFOLLOW the
-// last part is no link whoever made it. The errors are
-// those of open(2), and in a directory that others may write to, or below one,
-// ELOOP for a symbolic link anywhere, EMLINK for a file with two names and
-// EACCES for one that somebody prepared to be written to.
+// last part is no link whoever made it. The errors are those of open(2), and in
+// a directory that others may write to, or below one, ELOOP for a symbolic link
+// anywhere, EMLINK for a file with two names and EACCES for one that somebody
+// prepared to be written to.
 func Open(path string, flags int, mode uint32) (fd int, err error) {
 	w, name, err := walkTo(path, flags&unix.O_NOFOLLOW == 0)
 	if err != nil {
@@ -102,6 +102,7 @@ type LooseError struct {
 	UID, GID int // who owns the directory, or what is in its way
 }
 
+// Error returns "DIR WHY".
 func (e *LooseError) Error() string { return e.Dir + " " + e.Why }
 
 // A walker has come to a directory.
