@@ -2,9 +2,11 @@
 // and says so in event lines. It works alone in a shell script, and in
 // thousands of copies under tmd; tmsupervise(8) is its manual.
 //
-// How it is built, and why, is in DESIGN.md section 12 in short: one loop
-// that polls, one deadline, one further goroutine for dead children, and no
-// package that costs memory in every copy.
+// It is one loop that polls (loop.go), with one deadline and one further
+// goroutine for dead children (reap.go). What it does on which news is a table
+// (machine.go, actions.go, stopping.go); what another helper left behind is
+// taken up in adopt.go and lost.go. It imports no package that costs memory in
+// every copy: deps_test.go says which, and why.
 package main
 
 import (

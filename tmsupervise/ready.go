@@ -25,10 +25,6 @@ type readiness struct {
 	due  time.Duration // when the watchdog bites, 0 for never
 }
 
-// readyFIFO outlives the helper: a program that is starting holds both its
-// ends, and the next helper finds the newline in it.
-func (h *helper) readyFIFO() string { return string(h.dir) + "/ready" }
-
 // chooseReady forgets the way of the last program and names that of the next,
 // so that the spawn record has the name.
 func (h *helper) chooseReady() {
@@ -58,15 +54,15 @@ func (h *helper) openReady(files *programFds) *ending {
 func (h *helper) openNotify(files *programFds) error {
 	// What an earlier program left running may hold the old one: its newline
 	// must not speak for this program.
-	unix.Unlink(h.readyFIFO())
-	if err := statedir.MakeFIFO(h.readyFIFO(), 0o600); err != nil {
+	unix.Unlink(h.dir.Ready())
+	if err := statedir.MakeFIFO(h.dir.Ready(), 0o600); err != nil {
 		return err
 	}
-	fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK)
+	fd, err := statedir.OpenFIFO(h.dir.Ready(), unix.O_NONBLOCK)
 	if err != nil {
 		return err
 	}
-	theirs, err := statedir.OpenFIFO(h.readyFIFO(), 0)
+	theirs, err := statedir.OpenFIFO(h.dir.Ready(), 0)
 	if err != nil {
 		unix.Close(fd)
 		return err
@@ -137,7 +133,7 @@ func (h *helper) reopenReady() {
 		}
 		h.armWatchdog()
 	case h.spec.Ready.Kind == spec.Notify && !h.isReady:
-		if fd, err := statedir.OpenFIFO(h.readyFIFO(), unix.O_NONBLOCK); err == nil {
+		if fd, err := statedir.OpenFIFO(h.dir.Ready(), unix.O_NONBLOCK); err == nil {
 			h.beat.kind, h.beat.fd = spec.Notify, fd
 		}
 	}

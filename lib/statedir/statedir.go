@@ -96,7 +96,7 @@ func makeDir(dir string, refused uint32, open error) error {
 	return nil
 }
 
-// Lock, Address, Secret, Events, Wishes and Boot are the files of tmd.
+// Lock is held by tmd, and holds its pid.
 func (d Dir) Lock() string { return string(d) + "/lock" }
 
 // Address holds the host:port that tmd listens on.
@@ -125,9 +125,9 @@ func (d Dir) LogDir() string { return string(d) + "/log" }
 // bytes of a name (NAME_MAX) keeps its end and a sum of the whole.
 func (d Dir) Log(file string) string {
 	name := strings.NewReplacer("%", "%25", "/", "%2F").Replace(file)
-	const most = 240
+	const most, sumAndDots = 240, 20 // what is left of NAME_MAX is for NAME.pid.new
 	if len(name) > most {
-		name = strconv.FormatUint(sum(file), 16) + "..." + name[len(name)-most+20:]
+		name = strconv.FormatUint(sum(file), 16) + "..." + name[len(name)-most+sumAndDots:]
 	}
 	return d.LogDir() + "/" + name
 }
@@ -174,7 +174,9 @@ func (r Run) Order() string { return string(r) + "/order" }
 // back yet: tmd writes it for the tmd after it.
 func (r Run) Illness() string { return string(r) + "/illness" }
 
-// Ready is the FIFO on which a program with `ready: {notify: FD}` says so.
+// Ready is the FIFO on which a program with `ready: {notify: FD}` says so. It
+// outlives the helper: a program that is starting holds both its ends, and the
+// next helper finds the newline in it.
 func (r Run) Ready() string { return string(r) + "/ready" }
 
 // Create makes the instance's directory and its control FIFO where they are
