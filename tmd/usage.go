@@ -28,14 +28,10 @@ func rowsOf(list []*instance) []usageRow {
 // measure adds up processor time and memory of each program and all below
 // it, from one walk of /proc.
 func measure(rows []usageRow) {
-	pids, _ := procfs.Pids()
-	stats := make(map[int]procfs.Stat, len(pids))
+	stats := procfs.Stats()
 	below := map[int][]int{}
-	for _, pid := range pids {
-		if s, err := procfs.ReadStat(pid); err == nil {
-			stats[pid] = s
-			below[s.PPID] = append(below[s.PPID], pid)
-		}
+	for pid, s := range stats {
+		below[s.PPID] = append(below[s.PPID], pid)
 	}
 	for i := range rows {
 		if rows[i].pid != 0 {

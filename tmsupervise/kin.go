@@ -10,7 +10,7 @@ import (
 // not below us: its own descendants, its session and theirs, and what tmd
 // inherited from it, told by its environment.
 func (h *helper) adoptedTree(ours []int) []int {
-	stats := allStats()
+	stats := procfs.Stats()
 	k := kin{
 		self: unix.Getpid(), stats: stats, since: h.startTicks,
 		in: map[int]bool{}, sessions: map[int]bool{},
@@ -36,17 +36,6 @@ func (h *helper) adoptedTree(ours []int) []int {
 // ownEnv is the environment that tells the processes of this instance.
 func (h *helper) ownEnv() []string {
 	return []string{"TM_STATE=" + h.spec.State, "TM_NAME=" + h.name()}
-}
-
-func allStats() map[int]procfs.Stat {
-	pids, _ := procfs.Pids()
-	stats := make(map[int]procfs.Stat, len(pids))
-	for _, pid := range pids {
-		if s, err := procfs.ReadStat(pid); err == nil {
-			stats[pid] = s
-		}
-	}
-	return stats
 }
 
 // A kin collects a family of processes.
