@@ -28,6 +28,9 @@ var ErrSecret = errors.New("the server asks for a secret")
 // an honest client needs its place for one round trip only.
 var ErrFlooded = errors.New("the server is flooded with connections")
 
+// ErrClosed says that the server said nothing at all: it is about to end.
+var ErrClosed = errors.New("it closes connections without a word")
+
 // A Client is one authenticated connection. It makes one request at a time.
 type Client struct {
 	net   net.Conn
@@ -39,7 +42,7 @@ type Client struct {
 // longer than ctx is not done, which is of no meaning afterwards. The secret is
 // the 64 hex digits, "" when there is none. The errors are those of net.Dial,
 // *Error when the server refuses, ErrFlooded, ErrImpostor, ErrUnproven,
-// ErrSecret and ErrProtocol.
+// ErrSecret, ErrClosed and ErrProtocol.
 func Dial(ctx context.Context, addr, secret string, connect, letIn time.Duration) (*Client, error) {
 	dialer := net.Dialer{Timeout: connect}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
@@ -66,6 +69,9 @@ func Dial(ctx context.Context, addr, secret string, connect, letIn time.Duration
 // the server has a proof to give as well.
 func (c *Client) authenticate(secret string) error {
 	greeting, err := c.lines.Next()
+	if err == io.EOF {
+		return ErrClosed
+	}
 	if err != nil {
 		return notOurs(err)
 	}

@@ -133,6 +133,10 @@ func (s *Server) admit(client net.Conn) {
 	c := newConn(s, client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		client.Close() // a moment later it would not have been let connect
+		return
+	}
 	full := len(s.clients) >= MaxClients
 	if (full || len(s.waiting) >= MaxUnauthenticated) && len(s.waiting) > 0 {
 		oldest := s.waiting[0]
@@ -140,7 +144,7 @@ func (s *Server) admit(client net.Conn) {
 		oldest.evict()
 		full = false
 	}
-	if full || s.closed {
+	if full {
 		turnAway(client)
 		return
 	}

@@ -345,6 +345,27 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestCloseConnecting has a client connect while the server closes: that one is
+// not told that there are too many.
+func TestCloseConnecting(t *testing.T) {
+	t.Parallel()
+	_, s := serve(t, nil)
+	s.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if client, err := l.Accept(); err == nil {
+			s.admit(client)
+		}
+	}()
+	if _, err := Dial(context.Background(), l.Addr().String(), testSecret, limit, limit); err != ErrClosed {
+		t.Errorf("Dial: %v", err)
+	}
+}
+
 // TestClosePipelined closes a server whose client pipelined more than is read
 // ahead, behind a request that streams.
 func TestClosePipelined(t *testing.T) {
