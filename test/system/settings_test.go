@@ -119,8 +119,9 @@ func TestOneStartASecond(t *testing.T) {
 		if err != nil || e.Name != "web:0" || e.Kind != event.Starting {
 			continue
 		}
-		// The event is made after the start: two may come a little closer.
-		if !last.IsZero() && e.Time.Sub(last) < 900*time.Millisecond {
+		// The event is made after the start, on a busy machine a good deal after:
+		// two may come closer.
+		if !last.IsZero() && e.Time.Sub(last) < 500*time.Millisecond {
 			t.Errorf("started after %v", e.Time.Sub(last))
 		}
 		last = e.Time
