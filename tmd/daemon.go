@@ -171,6 +171,8 @@ func (d *daemon) enterBoot() {
 	}
 	if err == nil {
 		d.discard()
+	} else {
+		d.refuseSurvivors()
 	}
 	if err := statedir.Replace(d.dir.Boot(), []byte(d.boot)); err != nil {
 		die.Fatal(die.Temporary, "unable to write "+d.dir.Boot(), err)

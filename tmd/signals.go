@@ -75,8 +75,12 @@ func (d *daemon) upgrade() error {
 }
 
 // tryOut has the binary on disk check our configuration. One that does not
-// run, or that would refuse the file, must not take our place.
+// run, or that would refuse the file or the state directory, must not take our
+// place.
 func (d *daemon) tryOut() error {
+	if _, err := os.Stat(d.dir.Boot()); err != nil {
+		return errRemoved
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), helpTime)
 	defer cancel()
 	out, err := d.runOwn(ctx, append(append([]string{"tmd"}, os.Args[1:]...), "-t"))

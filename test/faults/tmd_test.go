@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -159,6 +161,49 @@ programs:
 	if said, found := record.Said(r.home, "less:0", first), len(book["less:0 "+first]); found < said {
 		t.Errorf("less:0 said %d lines and less.log has %d", said, found)
 	}
+}
+
+// TestRemovedStateDirectory: a tmd on a new state directory starts nothing
+// while helpers of a removed one keep what it would start, unless they have
+// another directory of that path, as in a container.
+func TestRemovedStateDirectory(t *testing.T) {
+	r := newRig(t, `
+programs:
+  one: {cmd: TEMPER, starttime: 0.1, numprocs: 2}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "one:0", "one:1")
+	one, helpers := r.running("one:0"), []int{r.helper("one:0"), r.helper("one:1")}
+	if err := os.RemoveAll(r.State); err != nil {
+		t.Fatal(err)
+	}
+	d.Signal(unix.SIGUSR2)
+	r.until(func() bool { return strings.Contains(d.Stderr(), "unable to upgrade: the state directory was removed") }, "tmd stays as it is")
+	d.Kill()
+
+	second := exec.Command(tmtest.Bin("tmd"), "-c", r.Config, "-d", r.State)
+	out := r.RunCommand(second)
+	if want := "it was removed under 2 tmsupervise that still run, one is pid "; out.Code != 111 || !strings.Contains(out.Stderr, want) {
+		t.Errorf("exit %d: %s", out.Code, out.Stderr)
+	}
+	r.File("other.yaml", `taskmaster: {listen: "127.0.0.1:0", log: "`+r.Dir+`/other.log"}
+programs: {}
+`)
+	d = r.Launch(exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o mode=700 none "$0" && exec "$@"`, r.State,
+		tmtest.Bin("tmd"), "-c", r.Dir+"/other.yaml", "-d", r.State))
+	r.until(func() bool { return strings.Contains(r.Read("other.log"), " tmd started ") }, "one that cannot know them starts")
+	d.Signal(unix.SIGTERM)
+	d.Wait()
+
+	if !one.alive() {
+		t.Error("one:0 has ended")
+	}
+	kill(t, helpers...)
+	kill(t, append(r.Children("temper"), r.Children("tmlog")...)...)
+	r.NothingLeft()
+	d = r.Start()
+	r.Await("RUNNING", "one:0", "one:1")
+	d.Stop()
 }
 
 // onlyLogger waits until no tmlog runs but that of a file and the event log's,
