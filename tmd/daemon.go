@@ -108,7 +108,7 @@ func (d *daemon) run() int {
 	d.openEventLog()
 	defer unblockStderr()()
 	d.tell("started", "pid", itoa(os.Getpid()), "version", version)
-	d.warnLimits(d.file)
+	warnLimits(d.file)
 	d.startMail(d.file.Settings.Mail)
 	endings := holdSignals(unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
 	// Clients are let in while instances are found again, which may take

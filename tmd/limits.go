@@ -25,7 +25,7 @@ const (
 
 // warnLimits compares what the file needs with what the system allows, and
 // says which limit is too low before it is hit.
-func (d *daemon) warnLimits(file *config.File) {
+func warnLimits(file *config.File) {
 	instances := 0
 	for _, p := range file.Programs {
 		instances += len(p.Instances)

@@ -62,6 +62,7 @@ func main() {
 	requests := holdSignals(unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
 	file := load(o)
 	if given.Has('t') {
+		warnLimits(file)
 		return
 	}
 	unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)

@@ -128,7 +128,7 @@ func (r *reloading) applySettings() {
 		d.announceAddress()
 		go d.serve(r.l)
 	}
-	d.warnLimits(r.file)
+	warnLimits(r.file)
 	d.startLogs(r.file)
 	d.changeEventLog()
 	d.startMail(r.file.Settings.Mail)

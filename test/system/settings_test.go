@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,8 +98,14 @@ func TestAuthChanges(t *testing.T) {
 func TestLimitsAreNamed(t *testing.T) {
 	t.Parallel()
 	h := tmtest.NewHost(t, "programs: {web: {cmd: sleep 1000, numprocs: 200, autostart: false}}\n")
-	d := h.StartBy([]string{"sh", "-c", `ulimit -n 450; exec "$@"`, "sh"})
-	if said := d.Stderr(); !strings.Contains(said, "tmd: warning: RLIMIT_NOFILE is 450, 200 instances need about ") {
+	limited := []string{"sh", "-c", `ulimit -n 450; exec "$@"`, "sh"}
+	const warning = "tmd: warning: RLIMIT_NOFILE is 450, 200 instances need about "
+	check := slices.Concat(limited[1:], []string{tmtest.Bin("tmd"), "-c", h.Config, "-t"})
+	if r := h.RunCommand(exec.Command(limited[0], check...)); r.Code != 0 || !strings.HasPrefix(r.Stderr, warning) {
+		t.Errorf("tmd -t: exit %d\n%s", r.Code, r.Stderr)
+	}
+	d := h.StartBy(limited)
+	if said := d.Stderr(); !strings.Contains(said, warning) {
 		t.Errorf("tmd said %q", said)
 	}
 	d.Signal(9)
