@@ -49,7 +49,10 @@ func (f *stampFile) read() {
 	}
 }
 
-func (f *stampFile) count() int { f.read(); return len(f.lines) }
+func (f *stampFile) count() int {
+	f.read()
+	return len(f.lines)
+}
 
 // wait waits for n lines. It looks rarely enough not to be in the way; the
 // times are those in the lines.
@@ -72,6 +75,7 @@ func (f *stampFile) last() int64 {
 	return last
 }
 
+// pids are those of the programs that live.
 func (f *stampFile) pids() []int {
 	f.read()
 	var pids []int

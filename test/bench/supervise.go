@@ -153,7 +153,7 @@ func (r *run) statusTime(int) error {
 
 // one kills programs one at a time. What has just been started is given time
 // to count as running, since the peers hold back what dies too soon.
-func (r *run) one(n int) error {
+func (r *run) one(int) error {
 	var times []float64
 	pids := r.stamps.pids()
 	for i := range r.samples {
@@ -171,10 +171,13 @@ func (r *run) one(n int) error {
 	return nil
 }
 
-func (r *run) all(n int) error {
-	time.Sleep(2 * time.Second)
+// settle is given before a figure to what the one before has stirred up.
+const settle = 2 * time.Second
+
+func (r *run) all(int) error {
+	time.Sleep(settle)
 	had := r.stamps.count()
-	pids := living(r.stamps.pids())
+	pids := r.stamps.pids()
 	began := now()
 	for _, pid := range pids {
 		syscall.Kill(pid, syscall.SIGKILL)
@@ -194,8 +197,8 @@ func (r *run) special(int) error {
 }
 
 func (r *run) stopAll(int) error {
-	time.Sleep(2 * time.Second)
-	pids := living(r.stamps.pids())
+	time.Sleep(settle)
+	pids := r.stamps.pids()
 	began := now()
 	if err := r.sys.stop(); err != nil {
 		return err
@@ -209,7 +212,7 @@ func (r *run) stopAll(int) error {
 
 // compileStamp needs a C compiler: a Go program would be no tiny one.
 func compileStamp(to string) error {
-	source := filepath.Join(to + ".c")
+	source := to + ".c"
 	if err := os.WriteFile(source, stampSource, 0o644); err != nil {
 		return err
 	}
