@@ -42,7 +42,7 @@ func (t *translation) daemon(s *section) {
 			if !known {
 				reason = "no key of Supervisor 4, which ignores it silently"
 			}
-			t.taskd.comment("[supervisord] %s: %s", o.shown(), reason)
+			t.daemonKeys.comment("[supervisord] %s: %s", o.shown(), reason)
 		}
 	}
 	t.childLogs = strings.TrimSuffix(s.get("childlogdir"), "/")
@@ -55,20 +55,20 @@ func (t *translation) daemonLog(file, size, backups string) {
 	case "":
 		return
 	case "none", "off", "syslog", "/dev/null", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2":
-		t.taskd.comment("[supervisord] logfile=%s: the event log is always a file, by default STATE/taskmaster.log; `tmctl log -f` follows it", file)
+		t.daemonKeys.comment("[supervisord] logfile=%s: the event log is always a file, by default STATE/taskmaster.log; `tmctl log -f` follows it", file)
 		return
 	}
-	size = t.taskd.checked("[supervisord] logfile_maxbytes", size, sizeForm, defaultMaxBytes)
-	backups = t.taskd.checked("[supervisord] logfile_backups", backups, countForm, defaultBackups)
+	size = t.daemonKeys.checked("[supervisord] logfile_maxbytes", size, sizeForm, defaultMaxBytes)
+	backups = t.daemonKeys.checked("[supervisord] logfile_backups", backups, countForm, defaultBackups)
 	value := "{file: " + scalar(file) + ", maxbytes: " + size + ", backups: " + backups + "}"
-	t.taskd.key("log", value)
+	t.daemonKeys.key("log", value)
 	t.eventLog = file
 }
 
 func (t *translation) daemonEnvironment(value string) {
 	pairs, err := parseEnvironment(value)
 	if err != nil {
-		t.taskd.comment("[supervisord] environment=%s: %s", value, err)
+		t.daemonKeys.comment("[supervisord] environment=%s: %s", value, err)
 		return
 	}
 	t.env = map[string]string{}
@@ -86,7 +86,7 @@ func (t *translation) server(s *section) {
 		case "chmod", "chown", "username", "password":
 			reason = "a client proves to know the secret in STATE/secret, which only the user of tmd can read"
 		}
-		t.taskd.comment("[%s] %s: %s", s.name, o.shown(), reason)
+		t.daemonKeys.comment("[%s] %s: %s", s.name, o.shown(), reason)
 	}
 }
 
@@ -104,8 +104,8 @@ func (t *translation) listener(s *section) {
 	case "crashmail", "crashmailbatch", "fatalmailbatch":
 		if to != nil && !t.mails {
 			t.mails = true
-			t.taskd.key("mail", "{to: "+list(strings.Split(to[1], ","))+"}")
-			t.taskd.comment("that was [%s] command=%s", s.name, command)
+			t.daemonKeys.key("mail", "{to: "+list(strings.Split(to[1], ","))+"}")
+			t.daemonKeys.comment("that was [%s] command=%s", s.name, command)
 			return
 		}
 	}

@@ -34,13 +34,13 @@ func translate(conf *config, path string) []byte {
 
 // A translation is one configuration on its way.
 type translation struct {
-	conf     *config
-	taskd    block // the taskmaster: map
-	defaults block
-	progs    []*block // in the order of the file
-	rest     []string // comments on sections that became nothing
+	conf       *config
+	daemonKeys block // the taskmaster: map
+	defaults   block
+	progs      []*block // in the order of the file
+	rest       []string // comments on sections that became nothing
 
-	mails     bool              // taskd has a mail: map
+	mails     bool              // daemonKeys has a mail: map
 	lostLogs  bool              // some AUTO log has no place
 	eventLog  string            // path of the event log, "" for the default
 	childLogs string            // directory for AUTO logs, "" when there is none
@@ -58,9 +58,9 @@ func (t *translation) settings() {
 		case s.name == "unix_http_server" || s.name == "inet_http_server":
 			t.server(s)
 		case s.name == "include":
-			t.taskd.comment("[include] files=%s: read, its programs stand below", s.get("files"))
+			t.daemonKeys.comment("[include] files=%s: read, its programs stand below", s.get("files"))
 			for _, pattern := range t.conf.missed {
-				t.taskd.comment("[include] no file matches %s", pattern)
+				t.daemonKeys.comment("[include] no file matches %s", pattern)
 			}
 		case s.kind == "include":
 			t.dropped(s, "Supervisor does not read what an included file includes")
@@ -119,7 +119,7 @@ func (t *translation) text(path string) []byte {
 		w.line("# Output that Supervisor kept in temporary files, logfile AUTO, is discarded here:")
 		w.line("# name a path, as in `stdout: {file: /var/log/NAME.log}`, to keep it.")
 	}
-	w.block("taskmaster", &t.taskd)
+	w.block("taskmaster", &t.daemonKeys)
 	w.block("defaults", &t.defaults)
 	w.line("")
 	if len(t.progs) == 0 {

@@ -141,13 +141,13 @@ func (c *config) read(path string) error {
 	return c.parse(path, here, string(text))
 }
 
-func (c *config) section(name string, make bool) *section {
+func (c *config) section(name string, create bool) *section {
 	for _, s := range c.sections {
 		if s.name == name {
 			return s
 		}
 	}
-	if !make {
+	if !create {
 		return nil
 	}
 	s := &section{name: name}
