@@ -28,7 +28,7 @@ func runReload(s *session, c *call) error {
 		if r.Kind != proto.KindAnswer {
 			return
 		}
-		if !strings.ContainsRune("+-~.", firstRune(r.Text)) {
+		if r.Text == "" || !strings.Contains("+-~.", r.Text[:1]) {
 			s.mistake(r.Text)
 			return
 		}
@@ -50,11 +50,4 @@ var planColors = map[byte]color{'+': green, '-': red, '~': yellow}
 func (s *session) mistake(text string) {
 	s.out.flush()
 	fmt.Fprintln(s.err, escape(text))
-}
-
-func firstRune(text string) rune {
-	for _, r := range text {
-		return r
-	}
-	return ' '
 }

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"taskmaster/lib/line"
-	"taskmaster/lib/proto"
-)
+import "taskmaster/lib/proto"
 
 var tailCommand = command{
 	name:  "tail",
@@ -42,10 +39,7 @@ func runTail(s *session, c *call) error {
 
 // raw prints one line of a program's output, which came as one encoded word.
 func (s *session) raw(word string) {
-	text, err := line.Decode(word)
-	if err != nil {
-		text = word
-	}
+	text := decoded(word)
 	if s.screen != nil {
 		text = escapeBut(text, "\t")
 	}
