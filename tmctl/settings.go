@@ -6,13 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 
 	"gopkg.in/yaml.v3"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/expand"
 )
 
 // settings is what tmctl needs of a configuration file: the keys that say
@@ -114,56 +113,9 @@ func parseSettings(file *os.File) (*settings, error) {
 		return nil, err
 	}
 	s := &settings{Auth: content.Taskmaster.Auth}
-	if s.State, err = expand(content.Taskmaster.State, file.Name()); err != nil {
+	if s.State, err = expand.Setting(content.Taskmaster.State, file.Name()); err != nil {
 		return nil, err
 	}
-	s.Secret, err = expand(content.Taskmaster.Secret, file.Name())
+	s.Secret, err = expand.Setting(content.Taskmaster.Secret, file.Name())
 	return s, err
-}
-
-// expand expands what may stand in a setting that belongs to no program:
-// %(here)s, %(host_node_name)s, %(ENV_X)s and %%.
-func expand(value, file string) (string, error) {
-	var out strings.Builder
-	for value != "" {
-		plain, rest, found := strings.Cut(value, "%")
-		out.WriteString(plain)
-		if !found {
-			break
-		}
-		if after, ok := strings.CutPrefix(rest, "%"); ok {
-			out.WriteByte('%')
-			value = after
-			continue
-		}
-		name, after, ok := strings.Cut(rest, ")s")
-		if !ok || !strings.HasPrefix(name, "(") {
-			return "", fmt.Errorf("unknown expansion in %q", value)
-		}
-		text, err := lookUp(name[1:], file)
-		if err != nil {
-			return "", err
-		}
-		out.WriteString(text)
-		value = after
-	}
-	return out.String(), nil
-}
-
-func lookUp(name, file string) (string, error) {
-	if variable, ok := strings.CutPrefix(name, "ENV_"); ok {
-		value, set := os.LookupEnv(variable)
-		if !set {
-			return "", fmt.Errorf("%%(%s)s: no such variable in the environment", name)
-		}
-		return value, nil
-	}
-	switch name {
-	case "here":
-		dir, err := filepath.Abs(filepath.Dir(file))
-		return dir, err
-	case "host_node_name":
-		return os.Hostname()
-	}
-	return "", fmt.Errorf("%%(%s)s: unknown expansion", name)
 }

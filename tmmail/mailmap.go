@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/expand"
 
 	"gopkg.in/yaml.v3"
 )
@@ -132,7 +132,7 @@ func (m *mapReader) words(key string, value *yaml.Node) ([]string, bool) {
 			m.mistake(node, "%s: must be a value or a list of values", key)
 			return nil, false
 		}
-		word, err := expand(node.Value, m.file)
+		word, err := expand.Setting(node.Value, m.file)
 		if err != nil {
 			m.mistake(node, "%s: %v", key, err)
 			return nil, false
@@ -140,48 +140,4 @@ func (m *mapReader) words(key string, value *yaml.Node) ([]string, bool) {
 		words = append(words, word)
 	}
 	return words, true
-}
-
-// expand replaces those %(...)s of taskmaster.yaml(5) that make sense where
-// there is no program.
-func expand(text, file string) (string, error) {
-	var out strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, "%")
-		out.WriteString(before)
-		if !found {
-			return out.String(), nil
-		}
-		if text, found = strings.CutPrefix(rest, "%"); found {
-			out.WriteByte('%')
-			continue
-		}
-		name, after, closed := strings.Cut(strings.TrimPrefix(rest, "("), ")s")
-		if !strings.HasPrefix(rest, "(") || !closed {
-			return "", errors.New("a percent sign is written %%")
-		}
-		value, err := expansion(name, file)
-		if err != nil {
-			return "", err
-		}
-		out.WriteString(value)
-		text = after
-	}
-}
-
-func expansion(name, file string) (string, error) {
-	switch name {
-	case "here":
-		full, err := filepath.Abs(file)
-		return filepath.Dir(full), err
-	case "host_node_name":
-		return os.Hostname()
-	}
-	if variable, ok := strings.CutPrefix(name, "ENV_"); ok {
-		if value, set := os.LookupEnv(variable); set {
-			return value, nil
-		}
-		return "", fmt.Errorf("%%(%s)s: no such variable in the environment", name)
-	}
-	return "", fmt.Errorf("%%(%s)s is not known here", name)
 }

@@ -72,7 +72,7 @@ func TestMailMapMistakes(t *testing.T) {
 	}
 	for _, want := range []string{":2:7: to: \"a b\" is no mail address", ":3:8: tls: \"maybe\" is none of", ":4:3: tsl: unknown key",
 		":5:11: server: \"smtp.example.org\" is not HOST:PORT", ":6:15: group_wait: \"soon\" is no duration", ":7:11: events: mail about mail",
-		":8:17: max_per_hour: must be a value", ":9:9: from: %(pid)s is not known here", ":10:3: from: given twice"} {
+		":8:17: max_per_hour: must be a value", ":9:9: from: %(pid)s: unknown expansion", ":10:3: from: given twice"} {
 		if !strings.Contains(err.Error(), file+want) {
 			t.Errorf("missing %q in\n%v", want, err)
 		}
