@@ -26,8 +26,8 @@ type usageError struct{ error }
 
 // parseArgs reads the command line and, before it, the file that -c names: a
 // flag overrides the file's key, a repeated -t, -e or -n adds, of the others
-// the last counts. The error is a
-// usageError or, for the file and the values, an error in words.
+// the last counts. The error is a usageError or, for the file and the values,
+// an error in words.
 func parseArgs(args []string) (*settings, error) {
 	s := defaultSettings()
 	given := map[string][]string{}

@@ -15,6 +15,7 @@ import (
 
 	"taskmaster/lib/event"
 	"taskmaster/lib/glob"
+	"taskmaster/lib/quantity"
 )
 
 // How the connection to the server is protected.
@@ -213,14 +214,8 @@ func setText(to *string, text string) error {
 
 // setDuration takes a number of seconds or a Go duration: 10, 1m30s, 250ms.
 func setDuration(to *time.Duration, text string) error {
-	d, err := time.ParseDuration(text)
-	if seconds, err2 := strconv.ParseFloat(text, 64); err2 == nil {
-		d, err = time.Duration(seconds*float64(time.Second)), nil
-		if !(seconds >= 0 && seconds <= (10*365*24*time.Hour).Seconds()) {
-			err = strconv.ErrRange
-		}
-	}
-	if err != nil || d < 0 {
+	d, err := quantity.Duration(text)
+	if err != nil {
 		return fmt.Errorf("%q is no duration", text)
 	}
 	*to = d

@@ -66,13 +66,6 @@ func groupSubject(g *group) string {
 	return fmt.Sprintf("%s: %s recovered", shown(g.Name), count(len(recovered), "process", "processes"))
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // names returns the words of the members in the order of their names, the
 // numbers of instances by value.
 func (g *group) names() []string {

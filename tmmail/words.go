@@ -206,9 +206,12 @@ func span(d time.Duration) string {
 }
 
 // plural writes a count with its noun: "1 event", "3 events".
-func plural(n int, noun string) string {
+func plural(n int, noun string) string { return count(n, noun, noun+"s") }
+
+// count is plural for a noun whose plural does not end in s only.
+func count(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + noun + "s"
+	return fmt.Sprintf("%d %s", n, many)
 }
