@@ -123,9 +123,7 @@ func (d *daemon) hearLine(text []byte) {
 		}
 		return
 	}
-	for in.before != nil {
-		in = in.before // whose helper it is that speaks
-	}
+	in = in.holder() // whose helper it is that speaks
 	if status, ok := d.readStatus(in); ok {
 		in.take(status)
 	}

@@ -85,6 +85,15 @@ func (d *daemon) everyone(yield func(*instance) bool) {
 	}
 }
 
+// holder is who has the directory, and the program if one runs: in itself, or
+// one of its name that is still on its way out.
+func (in *instance) holder() *instance {
+	for in.before != nil {
+		in = in.before
+	}
+	return in
+}
+
 // state is the instance's state in capitals.
 func (in *instance) state() string {
 	if in.status.State == "" {
@@ -167,6 +176,9 @@ func (d *daemon) order(in *instance, verb, cause string) {
 	in.seq = in.numbered
 	if cause == "user" && verb != "exit" && verb != "kill" {
 		in.writeDown(in.unheeded)
+	}
+	if in.before != nil {
+		in.queue = nil // the helper to come need not begin with what is wanted no more
 	}
 	in.send(in.unheeded)
 	switch {

@@ -216,7 +216,7 @@ func (d *daemon) started(in *instance) (done, ok bool, text string) {
 
 // ended is the end of a stop.
 func ended(in *instance) (done, ok bool, text string) {
-	if in.stopsLater {
+	if in.stopsLater || in.before != nil {
 		return false, false, ""
 	}
 	if !in.heeded() && in.helper.pid != 0 {

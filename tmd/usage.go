@@ -20,6 +20,7 @@ type usageRow struct {
 func rowsOf(list []*instance) []usageRow {
 	rows := make([]usageRow, len(list))
 	for i, in := range list {
+		in = in.holder()
 		rows[i] = usageRow{name: in.name, state: in.state(), pid: in.status.PID, uptime: in.uptime(), restarts: in.status.Restarts}
 	}
 	return rows

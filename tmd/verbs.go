@@ -21,6 +21,7 @@ func doStatus(d *daemon, r *proto.Request) {
 	var lines []string
 	ok := withTargets(d, r, "", 0, func(_ proto.Options, list []*instance) {
 		for _, in := range list {
+			in = in.holder()
 			d.hearStatus(in)
 			lines = append(lines, in.statusLine())
 		}
@@ -92,7 +93,7 @@ func doWait(d *daemon, r *proto.Request) {
 			return
 		}
 		j = d.newJob(r, list, func(in *instance) (bool, bool, string) {
-			return in.heeded() && in.state() == want, true, ""
+			return in.before == nil && in.heeded() && in.state() == want, true, ""
 		})
 		j.silent = true
 		j.begin(limit)
@@ -134,6 +135,7 @@ func doSignal(d *daemon, r *proto.Request) {
 			return
 		}
 		for _, in := range list {
+			in = in.holder()
 			if _, alive := in.programStat(); !alive {
 				failed++
 				lines = append(lines, in.name+" fail "+line.Encode("not running"))
@@ -178,10 +180,11 @@ func doPid(d *daemon, r *proto.Request) {
 	var lines []string
 	ok := withTargets(d, r, "", 1, func(_ proto.Options, list []*instance) {
 		for _, in := range list {
-			if in.status.PID == 0 {
+			pid := in.holder().status.PID
+			if pid == 0 {
 				down++
 			}
-			lines = append(lines, in.name+" "+itoa(in.status.PID))
+			lines = append(lines, in.name+" "+itoa(pid))
 		}
 	})
 	answerAll(r, lines)
