@@ -48,8 +48,9 @@ func (p *prober) command(ctx context.Context, argv []string, in *config.Instance
 	pid := 0
 	var err error
 	p.d.ask(func() {
-		onBoundThread(in, func() {
+		err = onBoundThread(in, func() (err error) {
 			pid, err = p.d.children.fork(argv, p.d.commandAttr(in, mark.entry), func(s unix.WaitStatus) { ended <- s })
+			return err
 		})
 	})
 	if err != nil {
@@ -154,33 +155,42 @@ func (d *daemon) commandAttr(in *config.Instance, mark string) *syscall.ProcAttr
 // from more rights, and that ends with it: what a program of another user can
 // write must not get, as its probe, what the program was denied. The change of
 // the uid in the fork takes the capabilities but for those to be inherited.
-func onBoundThread(in *config.Instance, fork func()) {
+func onBoundThread(in *config.Instance, fork func() error) (err error) {
 	if !in.NoNewPrivs && in.User == nil {
-		fork()
-		return
+		return fork()
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // never unlocked, so the thread ends
-		if in.NoNewPrivs {
-			unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		if err = bindThread(in); err == nil {
+			err = fork()
 		}
-		if in.User != nil && in.User.UID != 0 {
-			inheritNothing()
-		}
-		fork()
 	}()
 	<-done
+	return err
+}
+
+func bindThread(in *config.Instance) error {
+	if in.NoNewPrivs {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return err
+		}
+	}
+	if in.User != nil && in.User.UID != 0 {
+		return inheritNothing()
+	}
+	return nil
 }
 
 // inheritNothing leaves the calling thread no capability to pass on by exec
 // (capabilities(7)).
-func inheritNothing() {
+func inheritNothing() error {
 	var held [2]unix.CapUserData
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	if unix.Capget(&header, &held[0]) == nil {
-		held[0].Inheritable, held[1].Inheritable = 0, 0
-		unix.Capset(&header, &held[0])
+	if err := unix.Capget(&header, &held[0]); err != nil {
+		return err
 	}
+	held[0].Inheritable, held[1].Inheritable = 0, 0
+	return unix.Capset(&header, &held[0])
 }
