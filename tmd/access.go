@@ -124,3 +124,19 @@ func (d *daemon) rekey() error {
 	}
 	return err
 }
+
+func doRekey(d *daemon, r *proto.Request) {
+	if _, ok := onlyOptions(r, ""); !ok {
+		return
+	}
+	var err error
+	d.ask(func() { err = d.rekey() })
+	switch err {
+	case nil:
+		r.OK("a new secret is in effect")
+	case errNoAuth:
+		r.Err(proto.State, err.Error())
+	default:
+		r.Err(proto.Temp, "unable to write the secret: "+err.Error())
+	}
+}

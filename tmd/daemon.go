@@ -220,3 +220,9 @@ func (d *daemon) ask(call func()) {
 	d.do(func() { call(); close(done) })
 	<-done
 }
+
+// get reads a value that belongs to the loop.
+func get[T any](d *daemon, read func() T) (value T) {
+	d.ask(func() { value = read() })
+	return value
+}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"os"
+	"slices"
 	"time"
 
 	"taskmaster/lib/die"
 	"taskmaster/lib/event"
 	"taskmaster/lib/line"
+	"taskmaster/lib/proto"
 	"taskmaster/lib/statedir"
 
 	"golang.org/x/sys/unix"
@@ -157,4 +159,29 @@ func (d *daemon) show(e event.Event, text string) {
 			s.event(text)
 		}
 	}
+}
+
+func doWatch(d *daemon, r *proto.Request) {
+	_, kinds, ok := parse(r, "")
+	if !ok {
+		return
+	}
+	s := &subscriber{event: r.Event}
+	if len(kinds) > 0 {
+		s.kinds = map[string]bool{}
+	}
+	for _, kind := range kinds {
+		if !slices.Contains(event.Kinds(), kind) {
+			r.Err(proto.Bad, "watch: no such event: "+kind)
+			return
+		}
+		s.kinds[kind] = true
+	}
+	d.ask(func() {
+		r.Accept() // does not wait: a request is not begun without room for its first line
+		d.audience[s] = true
+	})
+	<-r.Done()
+	d.ask(func() { delete(d.audience, s) })
+	r.OK("")
 }

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
+	"strings"
+
 	"taskmaster/lib/config"
 	"taskmaster/lib/die"
+	"taskmaster/lib/line"
+	"taskmaster/lib/proto"
 )
 
 // A mailer is the tmmail, when the configuration has a mail: map.
@@ -59,4 +64,40 @@ func (m *mailer) write(text []byte) {
 		die.Warn("mail lost "+count(n, "event"), nil)
 		m.d.log.write(lostEvents(n, m.what))
 	}
+}
+
+// doMail sends one test mail by a tmmail of its own and tells how it went.
+func doMail(d *daemon, r *proto.Request) {
+	if len(r.Args) != 1 || r.Args[0] != "test" {
+		r.Err(proto.Bad, "mail: the only use is `mail test`")
+		return
+	}
+	var argv []string
+	d.ask(func() {
+		if m := d.file.Settings.Mail; m != nil {
+			argv = append(d.mailArgs(m), "-test")
+		}
+	})
+	if argv == nil {
+		r.Err(proto.State, "the configuration has no mail: map")
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-r.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	out, err := d.runOwn(ctx, argv)
+	for _, text := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		r.Answer(line.Encode(text))
+	}
+	if err != nil {
+		r.Err(proto.State, "the test mail was not sent")
+		return
+	}
+	r.OK("")
 }

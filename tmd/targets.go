@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"path"
 	"slices"
@@ -18,6 +19,88 @@ func isGlob(word string) bool { return strings.ContainsAny(word, "*?[") }
 func globs(pattern, name string) bool {
 	ok, err := path.Match(glob.FromShell(pattern), name)
 	return ok && err == nil
+}
+
+// maxPatterns and maxPatternBytes, of all patterns together, bound what one
+// request costs, since each pattern is held against every instance. A line has
+// room for 16,000 times `all`, or for a [...] of 65,000 characters, which would
+// hold up the loop for minutes.
+const (
+	maxPatterns     = 32
+	maxPatternBytes = 256
+)
+
+// checkPatterns refuses a request that would cost too much.
+func checkPatterns(words []string) error {
+	patterns, size := 0, 0
+	for _, word := range words {
+		if word == "all" || isGlob(word) {
+			patterns++
+			size += len(word)
+		}
+	}
+	switch {
+	case patterns > maxPatterns:
+		return errors.New("more than " + itoa(maxPatterns) + " patterns in one request")
+	case size > maxPatternBytes:
+		return errors.New("more than " + itoa(maxPatternBytes) + " bytes of patterns in one request")
+	}
+	return nil
+}
+
+// targets are the instances that words name; all is none at all. Every word
+// must name one, or nothing is done.
+func (d *daemon) targets(words []string) ([]*instance, error) {
+	if len(words) == 0 {
+		words = []string{"all"}
+	}
+	if err := checkPatterns(words); err != nil {
+		return nil, err
+	}
+	var found []*instance
+	taken := map[*instance]bool{}
+	seen := map[string]bool{} // a program may be named thousands of times as well
+	for _, word := range words {
+		if seen[word] {
+			continue
+		}
+		seen[word] = true
+		list, err := d.target(word)
+		if err != nil {
+			return nil, err
+		}
+		for _, in := range list {
+			if !taken[in] {
+				taken[in] = true
+				found = append(found, in)
+			}
+		}
+	}
+	return found, nil
+}
+
+// target is an instance, a program, a glob over either, or all.
+func (d *daemon) target(word string) ([]*instance, error) {
+	if word == "all" {
+		return d.sorted(func(*instance) bool { return true }), nil
+	}
+	if in := d.instance(word); in != nil {
+		return []*instance{in}, nil
+	}
+	if p := d.programs[word]; p != nil {
+		return p.instances, nil
+	}
+	if isGlob(word) {
+		list := d.sorted(func(in *instance) bool { return globs(word, in.name) || globs(word, in.program) })
+		if len(list) > 0 || d.matchesProgram(word) {
+			return list, nil
+		}
+		return nil, errors.New(word + ": matches no instance")
+	}
+	if strings.Contains(word, ":") {
+		return nil, errors.New(word + ": no such instance")
+	}
+	return nil, errors.New(word + ": no such program" + d.nearestName(word))
 }
 
 // sorted returns the instances that pick wants: programs by name, instances

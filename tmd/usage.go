@@ -2,9 +2,14 @@ package main
 
 import (
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
+	"taskmaster/lib/event"
+	"taskmaster/lib/line"
 	"taskmaster/lib/procfs"
+	"taskmaster/lib/proto"
 )
 
 // A usageRow is what `usage` tells of one instance.
@@ -52,4 +57,17 @@ func (r *usageRow) add(pid int, stats map[int]procfs.Stat, below map[int][]int) 
 	for _, child := range below[pid] {
 		r.add(child, stats, below)
 	}
+}
+
+func doUsage(d *daemon, r *proto.Request) {
+	var rows []usageRow
+	if !withTargets(d, r, "", 0, func(_ proto.Options, list []*instance) { rows = rowsOf(list) }) {
+		return
+	}
+	measure(rows)
+	for _, row := range rows {
+		r.Answer(line.Join(row.name, strings.ToLower(row.state), itoa(row.pid), event.Seconds(row.uptime),
+			itoa(row.restarts), event.Seconds(row.cpu), strconv.FormatInt(row.bytes, 10)))
+	}
+	r.OK(itoa(len(rows)))
 }

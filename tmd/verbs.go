@@ -1,21 +1,73 @@
 package main
 
 import (
-	"context"
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"taskmaster/lib/config"
 	"taskmaster/lib/event"
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
-	"taskmaster/lib/quantity"
 	"taskmaster/lib/signame"
 )
+
+// A verb is one kind of request.
+type verb struct {
+	do     func(d *daemon, r *proto.Request) // on the client's goroutine
+	logged bool                              // that it was asked, and by whom, is an event of its own
+}
+
+// verbs is filled in by init, since help among them names them all.
+var verbs map[string]verb
+
+func init() {
+	const logged = true
+	verbs = map[string]verb{
+		"status": {do: doStatus}, "wait": {do: doWait}, "pid": {do: doPid}, "show": {do: doShow},
+		"usage": {do: doUsage}, "tail": {do: doTail}, "log": {do: doLog}, "watch": {do: doWatch},
+		"version": {do: doVersion}, "help": {do: doHelp},
+		"reload": {do: doReload}, // whose event says what came of it
+		"start":  {doStart, logged}, "stop": {doStop, logged}, "restart": {doRestart, logged},
+		"signal": {doSignal, logged}, "shutdown": {doShutdown, logged}, "upgrade": {doUpgrade, logged},
+		"rekey": {doRekey, logged}, "mail": {doMail, logged},
+	}
+}
+
+// handle answers one request. A panic of it is proto's, which ends this request
+// and not tmd.
+func (d *daemon) handle(r *proto.Request) {
+	v, known := verbs[r.Verb]
+	if !known {
+		r.Err(proto.Bad, "unknown request "+line.Encode(r.Verb))
+		return
+	}
+	if v.logged {
+		d.do(func() { d.tell("command", "by", r.Peer, "line", r.Line) })
+	}
+	v.do(d, r)
+}
+
+// parse takes the options of a request, or refuses it.
+func parse(r *proto.Request, spec string) (o proto.Options, rest []string, ok bool) {
+	o, rest, err := proto.ParseOptions(spec, r.Args)
+	if err != nil {
+		r.Err(proto.Bad, r.Verb+": "+err.Error())
+		return nil, nil, false
+	}
+	return o, rest, true
+}
+
+// onlyOptions is parse for a request that has no further words.
+func onlyOptions(r *proto.Request, spec string) (o proto.Options, ok bool) {
+	o, rest, ok := parse(r, spec)
+	if ok && len(rest) > 0 {
+		r.Err(proto.Bad, r.Verb+": unexpected argument "+rest[0])
+		return nil, false
+	}
+	return o, ok
+}
 
 func doStatus(d *daemon, r *proto.Request) {
 	var lines []string
@@ -56,64 +108,6 @@ func (d *daemon) emptyPrograms(targets []string) []string {
 		}
 	}
 	return lines
-}
-
-// waitLimit reads -t SECS.
-func waitLimit(r *proto.Request, o proto.Options) (time.Duration, bool) {
-	if !o.Has('t') {
-		return 0, true
-	}
-	limit, err := quantity.Duration(o['t'])
-	if err != nil {
-		r.Err(proto.Bad, r.Verb+": -t "+o['t']+": "+err.Error())
-		return 0, false
-	}
-	return max(limit, time.Nanosecond), true
-}
-
-func doWait(d *daemon, r *proto.Request) {
-	o, words, ok := parse(r, "t:")
-	if !ok {
-		return
-	}
-	if len(words) != 2 || !isState(words[1]) {
-		r.Err(proto.Bad, "wait: TARGET STATE, one of "+strings.Join(states, " "))
-		return
-	}
-	limit, ok := waitLimit(r, o)
-	if !ok {
-		return
-	}
-	want := strings.ToUpper(words[1])
-	var j *job
-	var err error
-	d.ask(func() {
-		var list []*instance
-		if list, err = d.targets(words[:1]); err != nil {
-			return
-		}
-		j = d.newJob(r, list, func(in *instance) (bool, bool, string) {
-			return in.before == nil && in.heeded() && in.state() == want, true, ""
-		})
-		j.silent = true
-		j.begin(limit)
-	})
-	if err != nil {
-		r.Err(proto.NoProg, err.Error())
-		return
-	}
-	j.wait()
-}
-
-var states = []string{"stopped", "starting", "running", "backoff", "stopping", "exited", "fatal"}
-
-func isState(word string) bool {
-	for _, s := range states {
-		if strings.EqualFold(s, word) {
-			return true
-		}
-	}
-	return false
 }
 
 func doSignal(d *daemon, r *proto.Request) {
@@ -227,31 +221,6 @@ func doShow(d *daemon, r *proto.Request) {
 	r.OK("")
 }
 
-func doWatch(d *daemon, r *proto.Request) {
-	_, kinds, ok := parse(r, "")
-	if !ok {
-		return
-	}
-	s := &subscriber{event: r.Event}
-	if len(kinds) > 0 {
-		s.kinds = map[string]bool{}
-	}
-	for _, kind := range kinds {
-		if !slices.Contains(event.Kinds(), kind) {
-			r.Err(proto.Bad, "watch: no such event: "+kind)
-			return
-		}
-		s.kinds[kind] = true
-	}
-	d.ask(func() {
-		r.Accept() // does not wait: a request is not begun without room for its first line
-		d.audience[s] = true
-	})
-	<-r.Done()
-	d.ask(func() { delete(d.audience, s) })
-	r.OK("")
-}
-
 func doVersion(_ *daemon, r *proto.Request) {
 	if _, ok := onlyOptions(r, ""); !ok {
 		return
@@ -263,71 +232,6 @@ func doVersion(_ *daemon, r *proto.Request) {
 func doHelp(_ *daemon, r *proto.Request) {
 	for _, name := range slices.Sorted(maps.Keys(verbs)) {
 		r.Answer(name)
-	}
-	r.OK("")
-}
-
-func doUsage(d *daemon, r *proto.Request) {
-	var rows []usageRow
-	if !withTargets(d, r, "", 0, func(_ proto.Options, list []*instance) { rows = rowsOf(list) }) {
-		return
-	}
-	measure(rows)
-	for _, row := range rows {
-		r.Answer(line.Join(row.name, strings.ToLower(row.state), itoa(row.pid), event.Seconds(row.uptime),
-			itoa(row.restarts), event.Seconds(row.cpu), strconv.FormatInt(row.bytes, 10)))
-	}
-	r.OK(itoa(len(rows)))
-}
-
-func doRekey(d *daemon, r *proto.Request) {
-	if _, ok := onlyOptions(r, ""); !ok {
-		return
-	}
-	var err error
-	d.ask(func() { err = d.rekey() })
-	switch err {
-	case nil:
-		r.OK("a new secret is in effect")
-	case errNoAuth:
-		r.Err(proto.State, err.Error())
-	default:
-		r.Err(proto.Temp, "unable to write the secret: "+err.Error())
-	}
-}
-
-// doMail sends one test mail by a tmmail of its own and tells how it went.
-func doMail(d *daemon, r *proto.Request) {
-	if len(r.Args) != 1 || r.Args[0] != "test" {
-		r.Err(proto.Bad, "mail: the only use is `mail test`")
-		return
-	}
-	var argv []string
-	d.ask(func() {
-		if m := d.file.Settings.Mail; m != nil {
-			argv = append(d.mailArgs(m), "-test")
-		}
-	})
-	if argv == nil {
-		r.Err(proto.State, "the configuration has no mail: map")
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-r.Done():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	out, err := d.runOwn(ctx, argv)
-	for _, text := range strings.Split(strings.TrimSpace(string(out)), "\n") {
-		r.Answer(line.Encode(text))
-	}
-	if err != nil {
-		r.Err(proto.State, "the test mail was not sent")
-		return
 	}
 	r.OK("")
 }

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"taskmaster/lib/proto"
+	"taskmaster/lib/quantity"
+)
+
+// waitLimit reads -t SECS.
+func waitLimit(r *proto.Request, o proto.Options) (time.Duration, bool) {
+	if !o.Has('t') {
+		return 0, true
+	}
+	limit, err := quantity.Duration(o['t'])
+	if err != nil {
+		r.Err(proto.Bad, r.Verb+": -t "+o['t']+": "+err.Error())
+		return 0, false
+	}
+	return max(limit, time.Nanosecond), true
+}
+
+func doWait(d *daemon, r *proto.Request) {
+	o, words, ok := parse(r, "t:")
+	if !ok {
+		return
+	}
+	if len(words) != 2 || !isState(words[1]) {
+		r.Err(proto.Bad, "wait: TARGET STATE, one of "+strings.Join(states, " "))
+		return
+	}
+	limit, ok := waitLimit(r, o)
+	if !ok {
+		return
+	}
+	want := strings.ToUpper(words[1])
+	var j *job
+	var err error
+	d.ask(func() {
+		var list []*instance
+		if list, err = d.targets(words[:1]); err != nil {
+			return
+		}
+		j = d.newJob(r, list, func(in *instance) (bool, bool, string) {
+			return in.before == nil && in.heeded() && in.state() == want, true, ""
+		})
+		j.silent = true
+		j.begin(limit)
+	})
+	if err != nil {
+		r.Err(proto.NoProg, err.Error())
+		return
+	}
+	j.wait()
+}
+
+var states = []string{"stopped", "starting", "running", "backoff", "stopping", "exited", "fatal"}
+
+func isState(word string) bool {
+	for _, s := range states {
+		if strings.EqualFold(s, word) {
+			return true
+		}
+	}
+	return false
+}
