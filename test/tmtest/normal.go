@@ -22,5 +22,5 @@ func Normal(text, dir string) string {
 	for _, v := range volatile {
 		text = v.found.ReplaceAllString(text, v.shown)
 	}
-	return strings.ReplaceAll(text, dir, "$$WORK"[1:])
+	return strings.ReplaceAll(text, dir, "$WORK")
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -178,7 +179,7 @@ func (h *scripted) named(who string) int {
 	if who == "tmd" {
 		return h.daemons[len(h.daemons)-1].PID()
 	}
-	if instance, ok := cutHelper(who); ok {
+	if instance, ok := strings.CutPrefix(who, "helper/"); ok {
 		pid := h.Helper(instance)
 		if pid == 0 {
 			h.T.Fatalf("%s has no helper", instance)
@@ -186,14 +187,6 @@ func (h *scripted) named(who string) int {
 		return pid
 	}
 	return h.PID(who)
-}
-
-func cutHelper(who string) (instance string, ok bool) {
-	const prefix = "helper/"
-	if len(who) < len(prefix) || who[:len(prefix)] != prefix {
-		return "", false
-	}
-	return who[len(prefix):], true
 }
 
 func scriptWaitFor(ts *testscript.TestScript, neg bool, args []string) {
