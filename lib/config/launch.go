@@ -166,16 +166,14 @@ func (b *builder) readUmask(v value) string {
 	if v.isNull() {
 		return inherited
 	}
-	digits := b.word(v)
-	if digits == "" {
+	text := b.expandWord(v)
+	if text == "" {
 		return inherited
 	}
-	if rest, ok := strings.CutPrefix(strings.ToLower(digits), "0o"); ok {
-		digits = rest
-	}
+	digits := strings.TrimPrefix(strings.ToLower(text), "0o")
 	n, err := strconv.ParseUint(digits, 8, 32)
 	if err != nil || n > 0o777 {
-		b.bad(v, "%s is not an octal number from 0 to 777", quoted(v.node.Value))
+		b.bad(v, "%s is not an octal number from 0 to 777", quoted(text))
 		return inherited
 	}
 	b.in.Umask = int(n)
@@ -212,7 +210,9 @@ func (b *builder) collectLimits(v value, limits map[string]uint64) {
 		b.collectLimits(*v.below, limits)
 	}
 	for name, limit := range b.fields(v, limitNames...) {
+		limit, ok := b.plain(limit)
 		switch {
+		case !ok:
 		case limit.node.Kind == yaml.ScalarNode && limit.node.Value == "unlimited":
 			limits[name] = Unlimited
 		case slices.Contains(countLimits, name):

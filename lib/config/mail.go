@@ -63,7 +63,7 @@ func (s *scope) mailField(m *Mail, name string, v value) {
 	case "tls":
 		m.TLS = s.choice(v, "starttls", "tls", "none")
 	case "user":
-		m.User = s.word(v)
+		m.User = s.expandWord(v)
 	case "password_file":
 		m.PasswordFile = s.expandPath(v)
 	case "spool":

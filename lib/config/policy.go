@@ -26,7 +26,9 @@ func (b *builder) readAutostart(v value) string {
 }
 
 func (b *builder) readAutorestart(v value) string {
+	v, ok := b.plain(v)
 	switch on, is := booleanOf(v); {
+	case !ok:
 	case is && on:
 		b.in.Autorestart = "always"
 	case is:
@@ -62,7 +64,7 @@ func (b *builder) readStartRetries(v value) string {
 }
 
 func (b *builder) readStopSignal(v value) string {
-	text := b.word(v)
+	text := b.expandWord(v)
 	if text == "" {
 		return ""
 	}

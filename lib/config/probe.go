@@ -144,7 +144,7 @@ func (b *builder) status(p *Probe, fields map[string]value) {
 	if !ok {
 		return
 	}
-	text := b.word(v)
+	text := b.expandWord(v)
 	lo, hi, isRange := strings.Cut(text, "-")
 	if !isRange {
 		hi = lo

@@ -10,16 +10,16 @@ import (
 
 // duration reads a number of seconds, or a Go duration like 1m30s or 250ms,
 // from least to ten years.
-func (l *loader) duration(v value, least time.Duration) time.Duration {
-	text := l.word(v)
+func (s *scope) duration(v value, least time.Duration) time.Duration {
+	text := s.expandWord(v)
 	if text == "" {
 		return least
 	}
 	d, err := quantity.Duration(text)
 	if err != nil {
-		l.bad(v, "%s is %s", quoted(text), err)
+		s.bad(v, "%s is %s", quoted(text), err)
 	} else if d < least {
-		l.bad(v, "%s is too short: at least %s", quoted(text), formatDuration(least))
+		s.bad(v, "%s is too short: at least %s", quoted(text), formatDuration(least))
 	}
 	return max(d, least)
 }
@@ -38,14 +38,14 @@ func formatDuration(d time.Duration) string {
 }
 
 // size reads a number of bytes with an optional unit: 64KB, 10MB, 1GB.
-func (l *loader) size(v value) int64 {
-	text := l.word(v)
+func (s *scope) size(v value) int64 {
+	text := s.expandWord(v)
 	if text == "" {
 		return 0
 	}
 	n, err := quantity.Size(text)
 	if err != nil {
-		l.bad(v, "%s is %s", quoted(text), err)
+		s.bad(v, "%s is %s", quoted(text), err)
 	}
 	return n
 }

@@ -43,7 +43,25 @@ func booleanOf(v value) (on, is bool) {
 	return false, false
 }
 
-func (l *loader) boolean(v value) bool {
+// plain is a value that is not text, such as a number, after its expansions.
+// That these have to stand in quotes does not make it text. It is false after a
+// mistake.
+func (s *scope) plain(v value) (value, bool) {
+	if v.isMap() || v.isList() || !strings.Contains(v.node.Value, "%") {
+		return v, true
+	}
+	text, ok := s.expand(v, v.node.Value)
+	expanded := *v.node
+	expanded.Value, expanded.Style = text, 0
+	v.node = &expanded
+	return v, ok
+}
+
+func (s *scope) boolean(v value) bool {
+	v, ok := s.plain(v)
+	if !ok {
+		return false
+	}
 	if on, is := booleanOf(v); is {
 		return on
 	}
@@ -51,7 +69,7 @@ func (l *loader) boolean(v value) bool {
 	if v.isQuoted() {
 		hint = " in quotes"
 	}
-	l.bad(v, "expected true or false, got %s%s", v.kind(), hint)
+	s.bad(v, "expected true or false, got %s%s", v.kind(), hint)
 	return false
 }
 
@@ -60,33 +78,37 @@ var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
 // integer reads a decimal number from lo to hi. In quotes it is text, and
 // with a leading zero it would be octal to some readers of YAML and not to
 // others: both are mistakes.
-func (l *loader) integer(v value, lo, hi int) int {
+func (s *scope) integer(v value, lo, hi int) int {
+	v, ok := s.plain(v)
+	if !ok {
+		return lo
+	}
 	if v.isMap() || v.isList() || !decimal.MatchString(v.node.Value) {
 		hint := ""
 		if trimmed := strings.TrimLeft(v.node.Value, "0"); trimmed != v.node.Value && decimal.MatchString(trimmed) {
 			hint = ": write it without the leading zero"
 		}
-		l.bad(v, "expected a number from %d to %d, got %s%s", lo, hi, v.kind(), hint)
+		s.bad(v, "expected a number from %d to %d, got %s%s", lo, hi, v.kind(), hint)
 		return lo
 	}
 	if v.isQuoted() {
-		l.bad(v, "expected a number from %d to %d, got text: write %s without quotes", lo, hi, v.node.Value)
+		s.bad(v, "expected a number from %d to %d, got text: write %s without quotes", lo, hi, v.node.Value)
 		return lo
 	}
 	n, err := strconv.Atoi(v.node.Value)
 	if err != nil || n < lo || n > hi {
-		l.bad(v, "%s is not a number from %d to %d", v.node.Value, lo, hi)
+		s.bad(v, "%s is not a number from %d to %d", v.node.Value, lo, hi)
 		return lo
 	}
 	return n
 }
 
 // choice reads one of some words. It returns the first after a mistake.
-func (l *loader) choice(v value, words ...string) string {
-	text := l.word(v)
+func (s *scope) choice(v value, words ...string) string {
+	text := s.expandWord(v)
 	if slices.Contains(words, text) || text == "" {
 		return text
 	}
-	l.bad(v, "%s is none of %s%s", quoted(text), strings.Join(words, ", "), l.didYouMean(text, words))
+	s.bad(v, "%s is none of %s%s", quoted(text), strings.Join(words, ", "), s.didYouMean(text, words))
 	return words[0]
 }
