@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -46,13 +47,23 @@ func (d *daemon) bind(address string) (net.Listener, error) {
 	if err == nil && port == "0" {
 		if before, err := os.ReadFile(d.dir.Address()); err == nil {
 			if was, last, err := net.SplitHostPort(strings.TrimSpace(string(before))); err == nil && was == host {
-				if l, err := net.Listen("tcp", net.JoinHostPort(host, last)); err == nil {
+				if l, err := listenAt(net.JoinHostPort(host, last)); err == nil {
 					return l, nil
 				}
 			}
 		}
 	}
-	return net.Listen("tcp", address)
+	return listenAt(address)
+}
+
+// listenAt binds an address; one of IPv4 and no other, where net.Listen takes
+// 0.0.0.0 for all addresses of IPv6 as well.
+func listenAt(address string) (net.Listener, error) {
+	network := "tcp"
+	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().Is4() {
+		network = "tcp4"
+	}
+	return net.Listen(network, address)
 }
 
 func (d *daemon) announceAddress() {

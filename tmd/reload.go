@@ -69,7 +69,7 @@ func (r *reloading) check() error {
 		return err
 	}
 	if s.Listen != d.file.Settings.Listen {
-		l, err := net.Listen("tcp", s.Listen)
+		l, err := listenAt(s.Listen)
 		if err != nil {
 			return errors.New("unable to listen on " + s.Listen + ": " + die.Reason(err))
 		}

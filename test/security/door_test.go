@@ -254,6 +254,17 @@ func TestOutsideNeedsASecret(t *testing.T) {
 	}
 }
 
+// 0.0.0.0 is every address of IPv4, and none of IPv6.
+func TestListensWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	h := tmtest.NewHost(t, sleeper+"taskmaster: {listen: '0.0.0.0:0'}\n")
+	h.Start()
+	if address := h.Read("state/address"); !strings.HasPrefix(address, "0.0.0.0:") {
+		t.Errorf("listens on %s", address)
+	}
+	h.OK("version")
+}
+
 // Somebody else's server at the port is told from tmd: it cannot prove that
 // it knows the secret, and cannot make tmctl do without.
 func TestImpostor(t *testing.T) {
