@@ -278,20 +278,29 @@ func TestSelectWaitsForTheLine(t *testing.T) {
 	}
 	r.write(" secret\n")
 	r.current("public\nopen\n" + long + " secret\n")
+	// In a pipe that was enlarged pieces of little more than a page use two, and
+	// a line has more of them than a pipe has usually.
+	unix.FcntlInt(r.pipe.Fd(), unix.F_SETPIPE_SZ, bigPipe)
+	pieces := strings.Repeat("v", 60_000)
+	for rest := pieces; rest != ""; rest = rest[5000:] {
+		r.write(rest[:5000])
+	}
+	r.write(" secret\nafter\n")
+	r.current("public\nopen\n" + long + " secret\nafter\n")
 	// A dropped line that is too long for one chunk is dropped to its end.
 	r.write("secret " + strings.Repeat("z", 300_000))
 	waitFor(t, "the long line to be taken", func() bool { return r.left() == 0 })
 	p.kill()
 	p = r.start("-x", "secret")
 	r.write("its end\nnext\n")
-	r.current("public\nopen\n" + long + " secret\nnext\n")
+	r.current("public\nopen\n" + long + " secret\nafter\nnext\n")
 	// At the end what is there is all there is.
 	r.write("open end")
 	waitFor(t, "the pipe to be looked at", func() bool { return r.left() == 8 })
 	if code := p.end(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	r.current("public\nopen\n" + long + " secret\nnext\nopen end")
+	r.current("public\nopen\n" + long + " secret\nafter\nnext\nopen end")
 }
 
 // Stamped lines after a torn one begin on a line of their own.

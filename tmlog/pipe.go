@@ -25,9 +25,15 @@ type pipe struct {
 	edge    int  // an epoll(7) descriptor, see wakeup; -1 until it is needed
 	armed   bool // edge was waited for since the last look
 	buf     []byte
-	shown   int // bytes that look returned last
+	shown   int  // bytes that look returned last
+	cut     bool // it could not return more, though more was there
+	wide    bool // the side pipe was enlarged
 	big     bool
 }
+
+// widePipe is what the side pipe is enlarged to when a chunk comes in more
+// pieces than it has places for, each of which may hold a page.
+const widePipe = 4 * chunk
 
 func newPipe(fd int) (*pipe, error) {
 	p := &pipe{fd: fd, edge: -1}
@@ -44,6 +50,7 @@ func newPipe(fd int) (*pipe, error) {
 func (p *pipe) look() ([]byte, error) {
 	p.shown = 0
 	p.disarm()
+	there := p.backlog()
 	n, err := retry(func() (int64, error) {
 		return unix.Tee(p.fd, p.copyIn, chunk, unix.SPLICE_F_NONBLOCK)
 	})
@@ -64,6 +71,12 @@ func (p *pipe) look() ([]byte, error) {
 		p.shown += int(got)
 	}
 	p.enlarge(n)
+	p.cut = p.shown < min(there, chunk)
+	if p.cut && !p.wide {
+		p.wide = true
+		unix.FcntlInt(uintptr(p.copyIn), unix.F_SETPIPE_SZ, widePipe)
+		return p.look()
+	}
 	return p.buf[:p.shown], nil
 }
 
@@ -111,7 +124,7 @@ func (p *pipe) enlarge(found int64) {
 func (p *pipe) complete() bool {
 	set := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
 	unix.Poll(set, 0)
-	return p.shown >= chunk || set[0].Revents&unix.POLLHUP != 0 || p.full()
+	return p.shown >= chunk || p.cut || set[0].Revents&unix.POLLHUP != 0 || p.full()
 }
 
 // full says that a writer would have to wait. The number of bytes does not
