@@ -110,6 +110,7 @@ func isLate(err error) bool {
 // found.
 func notLetIn(address, missing string, err error) error {
 	var refused *proto.Error
+	var unknown *net.DNSError
 	switch {
 	case err == proto.ErrSecret:
 		return failed(die.Unreachable, "not let in at %s: it asks for a secret and there is none: %s", address, missing)
@@ -119,6 +120,8 @@ func notLetIn(address, missing string, err error) error {
 		return failed(die.Unreachable, "not let in at %s: wrong secret", address)
 	case isLate(err):
 		return failed(die.Unreachable, "no answer from tmd at %s", address)
+	case errors.As(err, &unknown):
+		return failed(die.Unreachable, "unable to connect to tmd at %s: %s", address, unknown.Err)
 	}
 	return failed(die.Unreachable, "unable to connect to tmd at %s: %s", address, die.Reason(err))
 }
@@ -126,6 +129,13 @@ func notLetIn(address, missing string, err error) error {
 // address returns HOST:PORT of the daemon.
 func (l *location) address() (string, error) {
 	if l.server != "" {
+		_, port, err := net.SplitHostPort(l.server)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil {
+			return "", failed(die.Usage, "%s: not an address and port, like 127.0.0.1:4242", l.server)
+		}
 		return l.server, nil
 	}
 	state, err := l.stateDir()
