@@ -120,6 +120,8 @@ func onTheWay(kind, goal string) bool {
 		return true
 	case event.Stopped: // the first half of a restart
 		return strings.HasPrefix(goal, "running")
+	case event.Exited: // by itself, just before it was to be stopped
+		return goal == "stopped"
 	}
 	return false
 }

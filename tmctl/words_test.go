@@ -117,6 +117,10 @@ func TestJobLines(t *testing.T) {
 			},
 			[]string{"web:0: still there, sent SIGKILL", "web:0 still not gone (state D): pid 7"},
 		},
+		"is stopped as it ends": {
+			[]string{"*web:0 exited pid=7 code=0 expected=yes uptime=1.5 left=2", "=web:0 ok stopped"},
+			[]string{"web:0: exited 0 after 1.5 s, and left 2 processes", "web:0: stopped"},
+		},
 		"restarts": {
 			[]string{
 				"*web:0 stopping pid=7 signal=TERM", "*web:0 killed pid=7", "*web:0 stopped",
