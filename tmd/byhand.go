@@ -37,7 +37,7 @@ func doRestart(d *daemon, r *proto.Request) {
 		w := d.toStart(list, func(*instance) bool { return true })
 		j.show(w.needed)
 		d.startInOrder(w.needed, "user")
-		if len(w.needed) > 0 || d.related(w.fine) {
+		if len(w.needed) > 0 || d.haveOrder(w.fine) {
 			d.restartInOrder(w.fine, "user", nil)
 			return w.refused
 		}

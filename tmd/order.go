@@ -284,6 +284,22 @@ func (d *daemon) programRank(name string) int {
 	return rank
 }
 
+// haveOrder reports whether not all of these instances may be stopped and
+// started at the same time.
+func (d *daemon) haveOrder(list []*instance) bool {
+	var first *config.Instance
+	for _, in := range list {
+		switch {
+		case in.conf == nil:
+		case first == nil:
+			first = in.conf
+		case d.rankOf(in.conf) != d.rankOf(first):
+			return true
+		}
+	}
+	return d.related(list)
+}
+
 // related reports whether some of these instances come after others of them.
 func (d *daemon) related(list []*instance) bool {
 	among := map[string]bool{}

@@ -207,9 +207,9 @@ func (d *daemon) add(conf *config.Instance) *instance {
 }
 
 // restartChanged brings instances up to date that have to be restarted for it,
-// in order where one comes after another.
+// in their order where they have one.
 func (d *daemon) restartChanged(list []*instance) {
-	if d.related(list) {
+	if d.haveOrder(list) {
 		d.restartInOrder(list, "reload", func(in *instance) { d.renew(in) })
 		return
 	}

@@ -42,7 +42,7 @@ sleep 1000 & wait
 `
 
 // Priorities order starts ascending and stops descending; equals go together;
-// a first start that fails lets the next ones go.
+// a first start that fails lets the next ones go. A restart keeps both orders.
 func TestPriorities(t *testing.T) {
 	t.Parallel()
 	h := tmtest.NewHost(t, `
@@ -57,8 +57,11 @@ programs:
 	h.File("together.sh", together)
 	d := h.Start()
 	h.Await("RUNNING", "first:0", "first:1", "second:0", "third:0", "unordered:0")
+	atBoot := len(happenings(h))
+	h.OK("restart", "first", "third", "second")
+	restart := happenings(h)[atBoot:]
 	d.Stop()
-	log := happenings(h)
+	log := slices.Concat(happenings(h)[:atBoot], happenings(h)[atBoot+len(restart):])
 	for _, one := range []string{"first:0", "first:1"} {
 		before(t, log, one+" running", "second:0 starting")
 		before(t, log, one+" running", "failing:0 starting")
@@ -67,6 +70,12 @@ programs:
 	before(t, log, "failing:0 backoff", "exits:0 starting")
 	before(t, log, "exits:0 exited", "third:0 starting")
 	before(t, log, "third:0 running", "unordered:0 starting")
+
+	before(t, restart, "third:0 stopped", "second:0 stopping")
+	before(t, restart, "second:0 stopped", "first:0 stopping")
+	before(t, restart, "first:1 stopped", "first:0 starting")
+	before(t, restart, "first:0 running", "second:0 starting")
+	before(t, restart, "second:0 running", "third:0 starting")
 
 	before(t, log, "tmd stopping", "unordered:0 stopping")
 	before(t, log, "unordered:0 stopped", "third:0 stopping")
