@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"taskmaster/lib/die"
 	"taskmaster/lib/event"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
@@ -244,6 +245,32 @@ func TestTwoCandidates(t *testing.T) {
 	}
 	if s := r.comesTo("RUNNING"); s.PID != one || s.Since != 0 {
 		t.Errorf("pid %d since %d", s.PID, s.Since)
+	}
+}
+
+// A helper that has no descriptor to look by starts nothing: it ends, and the
+// next one finds the program.
+func TestCannotLook(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "/bin/sleep", "1000")
+	r.pretend(func(*statedir.Status) {})
+	one, two := r.stray("/bin/sleep", "1000"), r.stray("/bin/sleep", "1000")
+	r.begin()
+	r.expect(event.Fatal)
+	none := unix.Rlimit{Cur: 8, Max: 8} // fewer than it has open, but as many as it polls
+	if err := unix.Prlimit(r.helper.Process.Pid, unix.RLIMIT_NOFILE, &none, nil); err != nil {
+		t.Fatal(err)
+	}
+	unix.Kill(two, unix.SIGKILL)
+	eventually(t, "one is gone", func() bool { return !procfs.Exists(two) })
+	r.tell("start seq=2")
+	eventually(t, "the helper ends", func() bool { return !alive(r.helper.Process.Pid) })
+	if code := r.ended(); code != die.Temporary || !strings.Contains(r.said(), "unable to look for the program: too many open files") {
+		t.Errorf("exit %d, said %q", code, r.said())
+	}
+	r.beginAgain()
+	if pid := r.expect(event.Adopted).Int("pid"); pid != one {
+		t.Errorf("adopted %d, want %d", pid, one)
 	}
 }
 

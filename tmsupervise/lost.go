@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
+	"taskmaster/lib/die"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/statedir"
 )
@@ -22,7 +24,12 @@ func (h *helper) findLost() {
 	if h.lost == 0 {
 		return
 	}
-	sure, likely := h.candidates()
+	sure, likely, err := h.candidates()
+	if err != nil {
+		// Whom it cannot see it must not take for gone. The helper that tmd
+		// starts next looks again.
+		die.Fatal(die.Temporary, "unable to look for the program", err)
+	}
 	found := sure
 	if len(sure) == 0 {
 		found = likely
@@ -58,15 +65,25 @@ func sinceTicks(start uint64) time.Duration {
 
 // candidates are the processes that no status names, that lead their own
 // session, started not before the record, and look like the program: surely
-// by their environment, or likely where they have overwritten that.
-func (h *helper) candidates() (sure, likely []member) {
-	named := h.namedByOthers()
+// by their environment, or likely where they have overwritten that. The errors
+// are those of a want of descriptors or memory.
+func (h *helper) candidates() (sure, likely []member, err error) {
+	named, err := h.namedByOthers()
+	if err != nil {
+		return nil, nil, err
+	}
 	mine := h.ownEnv()
 	executables := programFiles(h.spec)
 	ours := ancestors()
-	pids, _ := procfs.Pids()
+	pids, err := procfs.Pids()
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, pid := range pids {
 		s, err := procfs.ReadStat(pid)
+		if lacksResource(err) {
+			return nil, nil, err
+		}
 		one := member{pid, s.Start}
 		if err != nil || s.Session != pid || s.Start < h.lost || s.Dead() || slices.Contains(named, one) {
 			continue
@@ -82,7 +99,12 @@ func (h *helper) candidates() (sure, likely []member) {
 			likely = append(likely, one)
 		}
 	}
-	return topmost(sure), topmost(likely)
+	return topmost(sure), topmost(likely), nil
+}
+
+func lacksResource(err error) bool {
+	errno, ok := err.(syscall.Errno)
+	return ok && isShortage(errno)
 }
 
 // isKeeper reports whether a process is a tmd or tmsupervise.
@@ -122,17 +144,25 @@ func (h *helper) programUID() int {
 	return os.Geteuid()
 }
 
-// namedByOthers are the programs that the other instances' statuses name.
-func (h *helper) namedByOthers() []member {
-	names, _ := procfs.Names(h.dir.State().RunDir())
+// namedByOthers are the programs that the other instances' statuses name; the
+// errors are those of candidates.
+func (h *helper) namedByOthers() ([]member, error) {
+	names, err := procfs.Names(h.dir.State().RunDir())
+	if err != nil {
+		return nil, err
+	}
 	var named []member
 	for _, name := range names {
 		if name == h.dir.Name() {
 			continue
 		}
-		if s, err := h.dir.State().Run(name).ReadStatus(); err == nil && s.PID != 0 && s.Boot == h.boot {
+		s, err := h.dir.State().Run(name).ReadStatus()
+		if lacksResource(err) {
+			return nil, err
+		}
+		if err == nil && s.PID != 0 && s.Boot == h.boot {
 			named = append(named, member{s.PID, s.Start})
 		}
 	}
-	return named
+	return named, nil
 }
