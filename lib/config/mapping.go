@@ -34,6 +34,9 @@ func (v value) isNull() bool {
 	return v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!null"
 }
 
+// isBuiltin reports whether no file says v.
+func (v value) isBuiltin() bool { return v.src == nil || v.src.path == "" }
+
 func (v value) isMap() bool  { return v.node.Kind == yaml.MappingNode }
 func (v value) isList() bool { return v.node.Kind == yaml.SequenceNode }
 

@@ -97,22 +97,27 @@ func (b *builder) readPriority(v value) string {
 const minBackoff = time.Millisecond
 
 func (b *builder) readBackoff(v value) string {
-	var limit value
+	var first, most value
 	for layer := &v; layer != nil; layer = layer.below {
 		fields := b.fields(*layer, "first", "max")
-		if first, ok := fields["first"]; ok && b.in.BackoffFirst == 0 {
+		if given, ok := fields["first"]; ok && first.node == nil {
+			first = given
 			b.in.BackoffFirst = b.duration(first, minBackoff)
 		}
-		if most, ok := fields["max"]; ok && limit.node == nil {
-			limit = most
+		if given, ok := fields["max"]; ok && most.node == nil {
+			most = given
 			b.in.BackoffMax = b.duration(most, minBackoff)
 		}
 	}
 	if b.in.BackoffMax < b.in.BackoffFirst {
-		if limit.src != nil && limit.src.path != "" {
-			b.bad(limit, "%s is shorter than first, %s", formatDuration(b.in.BackoffMax), formatDuration(b.in.BackoffFirst))
+		switch {
+		case most.isBuiltin():
+			b.in.BackoffMax = b.in.BackoffFirst
+		case first.isBuiltin():
+			b.in.BackoffFirst = b.in.BackoffMax
+		default:
+			b.bad(most, "%s is shorter than first, %s", formatDuration(b.in.BackoffMax), formatDuration(b.in.BackoffFirst))
 		}
-		b.in.BackoffMax = b.in.BackoffFirst
 	}
 	return braced("first: "+formatDuration(b.in.BackoffFirst), "max: "+formatDuration(b.in.BackoffMax))
 }
