@@ -30,6 +30,7 @@ type job struct {
 	pid    int
 	input  *os.File
 	output *os.File
+	lost   error // why the output may not have come to the disk; set before jobEnded is raised
 }
 
 // partial is where the command's output grows. It is removed before each
@@ -104,7 +105,7 @@ func (c *compressor) await(j *job) {
 	defer die.OnPanic()
 	for unix.Waitid(unix.P_PID, j.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
-	j.output.Sync()
+	j.lost = j.output.Sync()
 	c.mail.raise(jobEnded)
 }
 
@@ -140,14 +141,18 @@ func (c *compressor) failed(err error) error {
 	return err
 }
 
-// verdict judges a command by its exit, and by its output: something must
-// have become of a file that is not empty.
+// verdict judges a command by its exit, and by its output: that must be on the
+// disk, since the file goes, and something must have become of a file that is
+// not empty.
 func (c *compressor) verdict(j *job, status syscall.WaitStatus) error {
 	if status.Signaled() {
 		return errors.New(c.command + ": killed by signal " + strconv.Itoa(int(status.Signal())))
 	}
 	if status.ExitStatus() != 0 {
 		return errors.New(c.command + ": exit " + strconv.Itoa(status.ExitStatus()))
+	}
+	if j.lost != nil {
+		return j.lost
 	}
 	in, err := j.input.Stat()
 	if err != nil {
