@@ -239,7 +239,8 @@ func (in *instance) send(text string) {
 // then the oldest command is given up.
 const keptCommands = 1 << 16
 
-// flush writes what waits, as far as the FIFO has room.
+// flush writes what waits, as far as the FIFO has room. tmd has its other end open
+// too, so there is no other reason that could pass.
 func (in *instance) flush() {
 	for len(in.queue) > 0 && in.control >= 0 {
 		end := bytes.IndexByte(in.queue, '\n') + 1

@@ -75,7 +75,7 @@ func (h *helper) openNotify(files *programFds) error {
 func socketName() string {
 	name := []byte("taskmaster/")
 	var random [16]byte
-	unix.Getrandom(random[:], 0)
+	unix.Getrandom(random[:], 0) // does not fail for so few bytes (getrandom(2))
 	for _, b := range random {
 		name = append(name, 'a'+b%26)
 	}
