@@ -177,3 +177,65 @@ func bytesWords(bytes int64) string {
 	}
 	return strconv.FormatFloat(value, 'f', 1, 64) + unit
 }
+
+// topSequences are what the keys send that are more than one byte.
+var topSequences = []string{"\x1b[A", "\x1b[B", "\x1b[5~", "\x1b[6~", "\x1bOA", "\x1bOB"}
+
+// key obeys what was typed; it returns true to quit. A slow line may deliver
+// the bytes of one key in pieces.
+func (v *topView) key(typed string) (quit bool) {
+	typed, v.typed = v.typed+typed, ""
+	for typed != "" {
+		pressed := typed[:1]
+		for _, sequence := range topSequences {
+			switch {
+			case strings.HasPrefix(typed, sequence):
+				pressed = sequence
+			case strings.HasPrefix(sequence, typed):
+				v.typed = typed
+				return false
+			}
+		}
+		typed = typed[len(pressed):]
+		switch pressed {
+		case "q", "Q":
+			return true
+		case "\x1b[A", "\x1bOA", "k":
+			v.offset--
+		case "\x1b[B", "\x1bOB", "j":
+			v.offset++
+		case "\x1b[5~":
+			v.offset -= v.page
+		case "\x1b[6~", " ":
+			v.offset += v.page
+		default:
+			if _, known := topOrders[pressed]; known {
+				v.order, v.offset = pressed, 0
+			}
+		}
+	}
+	return false
+}
+
+// summary is the first line: how many in which state, what they use, where,
+// when. A narrow terminal cuts its end, so what is wrong comes first.
+func (v *topView) summary() string {
+	if v.last.err != nil {
+		return "(not connected) " + asFailure(v.last.err).text
+	}
+	counts := map[string]int{}
+	cpu, memory := 0.0, int64(0)
+	for _, row := range v.last.rows {
+		counts[row.state]++
+		cpu += max(v.percent[row.name], 0)
+		memory += row.bytes
+	}
+	var parts []string
+	for _, state := range slices.Backward(states) {
+		if n := counts[strings.ToUpper(state)]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	return fmt.Sprintf("%s  CPU %.1f%%  MEM %s  %s  %s", strings.Join(parts, ", "),
+		cpu, bytesWords(memory), v.last.server, v.last.at.Format("15:04:05"))
+}
