@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,8 @@ type daemon struct {
 	listener net.Listener
 	access   atomic.Pointer[access]
 	audience map[*subscriber]bool
+
+	oneReload sync.Mutex // not the loop's: held beside it while the file is read and until it is applied
 
 	batch    batch          // starts that wait for others
 	ranks    map[string]int // of the programs, as far as known (rankOf)

@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"taskmaster/lib/config"
@@ -24,8 +23,6 @@ type reloading struct {
 
 	access *access // from then on
 }
-
-var oneReload sync.Mutex
 
 var errStopping = errors.New("tmd is shutting down")
 
@@ -291,8 +288,8 @@ func (d *daemon) renewLater(in *instance) {
 // is called in the loop with what begins and what goes, before any of it can
 // have come to an end.
 func (d *daemon) reload(by string, answer func(string), applied func(starts, goes []*instance)) (mistakes []string, err error) {
-	oneReload.Lock()
-	defer oneReload.Unlock()
+	d.oneReload.Lock()
+	defer d.oneReload.Unlock()
 	r, mistakes, err := d.prepare(by)
 	if len(mistakes) > 0 || err != nil {
 		d.do(func() { d.reloadFailed(by, mistakes, err) })

@@ -63,12 +63,12 @@ func refusedReload(r *proto.Request, mistakes []string, err error) bool {
 }
 
 func (d *daemon) showPlan(r *proto.Request) {
-	oneReload.Lock()
+	d.oneReload.Lock()
 	plan, mistakes, err := d.prepare(r.Peer)
 	if plan != nil {
 		plan.drop()
 	}
-	oneReload.Unlock()
+	d.oneReload.Unlock()
 	if refusedReload(r, mistakes, err) {
 		return
 	}
