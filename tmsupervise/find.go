@@ -76,7 +76,7 @@ func culprit(s *spec.Spec, path string, errno syscall.Errno) *ending {
 	}
 	what := "execute " + path
 	if errno == unix.ENOEXEC {
-		return refused(what, "not a program (no #! line)")
+		return refused(what, noProgram(file))
 	}
 	if name := interpreter(file); name != "" {
 		what += ": bad interpreter " + name
@@ -131,6 +131,18 @@ func badFile(name, file string) *ending {
 		return refused(what, "not executable")
 	}
 	return nil
+}
+
+// noProgram says in what way a file is none that the kernel can execute.
+func noProgram(file string) string {
+	head, err := procfs.ReadFile(file, 4)
+	switch {
+	case err == nil && len(head) == 0:
+		return "the file is empty"
+	case string(head) == "\x7fELF":
+		return "a program for another kind of machine, or a damaged one"
+	}
+	return "not a program (no #! line)"
 }
 
 // interpreter returns what the kernel needs besides the file to execute it:

@@ -28,6 +28,8 @@ func TestReasons(t *testing.T) {
 	}
 	plain := write("plain", "#!/bin/sh\n", 0o644)
 	noLine := write("noline", "what is this\n", 0o755)
+	empty := write("empty", "", 0o755)
+	foreign := write("foreign", "\x7fELF\x02\x01\x01"+strings.Repeat("\x00", 57), 0o755)
 	badInterp := write("badinterp", "#!/no/such/interp -x\n", 0o755)
 	dirInterp := write("dirinterp", "#! /tmp\n", 0o755)
 	carriage := write("carriage", "#!/bin/sh\r\nexit\r\n", 0o755)
@@ -50,6 +52,8 @@ func TestReasons(t *testing.T) {
 		{"device", cmd("/dev/null"), "cannot execute /dev/null: not a regular file"},
 		{"not executable", cmd(plain), "cannot execute " + plain + ": not executable"},
 		{"no #! line", cmd(noLine), "cannot execute " + noLine + ": not a program (no #! line)"},
+		{"empty", cmd(empty), "cannot execute " + empty + ": the file is empty"},
+		{"another machine", cmd(foreign), "cannot execute " + foreign + ": a program for another kind of machine, or a damaged one"},
 		{"bad interpreter", cmd(badInterp), "cannot execute " + badInterp + ": bad interpreter /no/such/interp: no such file"},
 		{"directory as interpreter", cmd(dirInterp), "cannot execute " + dirInterp + ": bad interpreter /tmp: is a directory"},
 		{"CR LF", cmd(carriage), "cannot execute " + carriage + ": bad interpreter /bin/sh: its line ends in CR LF"},
