@@ -206,19 +206,19 @@ func (c *conn) parse(text string) (r *Request, last bool) {
 
 // awaitRoom waits while too much is ahead of a request of that many bytes. A
 // client may send the longest there is behind one that takes its time, and
-// then the `end` of that. False says that the one ahead of all takes too much
-// of it: then the reader reads on, since only what comes may end that.
+// then the `end` of that. False says that the one ahead of all goes on until it
+// is ended, and did for too long: then the reader reads on, to that `end`.
 func (c *conn) awaitRoom(size int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.full(size) {
 		first := c.requests[0]
-		if first.holdsUp {
+		if first.late && first.endable {
 			return false
 		}
 		if !first.timed {
 			first.timed = true
-			time.AfterFunc(c.server.patience(), func() { c.giveUp(first) })
+			time.AfterFunc(c.server.patience(), func() { c.mark(&first.late) })
 		}
 		c.changed.Wait()
 	}
@@ -231,12 +231,14 @@ func (c *conn) full(size int) bool {
 	return len(c.requests) >= MaxPipelined || len(c.requests) > 1 && c.waiting+size > MaxRequest
 }
 
-// giveUp has the reader wait no longer for r to be answered.
-func (c *conn) giveUp(r *Request) {
+// mark sets what the reader that waits for room looks at.
+func (c *conn) mark(what *bool) {
 	c.mu.Lock()
-	r.holdsUp = true
-	c.mu.Unlock()
-	c.changed.Broadcast()
+	defer c.mu.Unlock()
+	if !*what {
+		*what = true
+		c.changed.Broadcast()
+	}
 }
 
 // noRoom is the fault of requests that were not kept.

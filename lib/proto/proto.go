@@ -36,7 +36,7 @@ const (
 
 	AuthTimeout  = 5 * time.Second  // from connecting to authenticated
 	WriteTimeout = 30 * time.Second // for a client to take one piece of its replies
-	Patience     = 2 * time.Second  // for a request to be answered while there is no room for more
+	Patience     = 2 * time.Second  // for a request to be ended while there is no room behind it
 )
 
 // The words that follow -ERR and say whose fault it is.

@@ -21,8 +21,9 @@ type Request struct {
 	done   chan struct{}
 
 	ended    bool // done is closed; guarded by client.mu
-	timed    bool // it is seen to that holdsUp is set; guarded by client.mu
-	holdsUp  bool // others had to wait for it too long; guarded by client.mu
+	endable  bool // its handler waits for done as well; guarded by client.mu
+	timed    bool // it is seen to that late is set; guarded by client.mu
+	late     bool // others had no room behind it for Patience; guarded by client.mu
 	more     int  // further requests with the same fault; guarded by client.mu
 	answered bool // guarded by client.out.mu
 }
@@ -86,4 +87,7 @@ func (r *Request) Err(word, text string) {
 // Done is closed when the client sent `end`, is gone, or the server closes.
 // A request that streams then ends with OK, one that waits with
 // Err(State, "ended"); what it began goes on.
-func (r *Request) Done() <-chan struct{} { return r.done }
+func (r *Request) Done() <-chan struct{} {
+	r.client.mark(&r.endable)
+	return r.done
+}
