@@ -129,7 +129,13 @@ func (d *daemon) connect(in *instance) {
 	if in.unheeded != "" {
 		in.send(in.unheeded)
 	}
-	if in.helper.pid == 0 || in.helper.pidfd >= 0 {
+	if in.helper.pid == 0 {
+		return
+	}
+	if in.helper.pidfd >= 0 {
+		if in.status.State == "" {
+			in.tell("status") // what it wrote was lost, but it lives and knows
+		}
 		return
 	}
 	fd, err := unix.PidfdOpen(in.helper.pid, 0)

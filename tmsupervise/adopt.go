@@ -21,8 +21,8 @@ const statusWait = 100 * time.Millisecond
 // status is believed only when it is of this boot.
 func (h *helper) resume() {
 	was, err := h.place.ReadStatus("status")
-	if err == unix.ENOENT {
-		return // it never had a helper
+	if err == unix.ENOENT && !h.losesSight() {
+		return // it never had a helper that came to start anything
 	}
 	if err != nil {
 		// Nobody knows what runs, so all of the program's age may be it.
@@ -43,6 +43,18 @@ func (h *helper) resume() {
 	default:
 		h.resumeWithout(s)
 	}
+}
+
+// losesSight reports whether a program may run that is surely ours though there
+// is no status, which somebody has removed then.
+func (h *helper) losesSight() bool {
+	if !h.follows {
+		return false
+	}
+	h.lost = unknownSince
+	sure, _, err := h.candidates()
+	h.lost = 0
+	return len(sure) > 0 || err != nil
 }
 
 // remember takes over what a status tells.

@@ -397,6 +397,30 @@ func TestGarbageStatus(t *testing.T) {
 	}
 }
 
+// A status that somebody removed is not that of an instance without a past,
+// which the lock tells: the program is looked for. A helper that lives writes
+// its status anew when it is asked to.
+func TestRemovedStatus(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tamePath, "rest")
+	r.spec.StartTime = 0
+	r.begin()
+	r.tell("start")
+	pid := r.comesTo("RUNNING").PID
+	os.Remove(r.run.Status())
+	r.tell("status")
+	if s := r.comesTo("RUNNING"); s.PID != pid {
+		t.Errorf("the status names %d, the program is %d", s.PID, pid)
+	}
+	r.kill()
+	os.Remove(r.run.Status())
+	r.beginAgain()
+	if e := r.expect(event.Adopted); e.Int("pid") != pid {
+		t.Error(e.String())
+	}
+	r.comesTo("RUNNING")
+}
+
 // A helper without a spec, or with one that it cannot read, says so and ends;
 // a second one on the same directory says who has it.
 func TestNoSpec(t *testing.T) {

@@ -64,6 +64,8 @@ func (h *helper) obey(verb string, args []string) bool {
 		return h.deliver(text)
 	case "reload":
 		h.reload()
+	case "status":
+		h.heed()
 	case "ready", "pending", "late", "sick":
 		return h.probed(verb, args)
 	case "reaped":

@@ -22,6 +22,7 @@ type helper struct {
 	machine
 
 	dir      statedir.Run // "" when it works alone
+	follows  bool         // another helper was here before
 	place    statedir.Place
 	boot     string
 	seq      int // the last numbered command

@@ -106,6 +106,8 @@ func (h *helper) enterDir(dir statedir.Run) {
 // takeLock waits for what a dead helper forked to become the program, but
 // not for a living helper.
 func (h *helper) takeLock() {
+	var st unix.Stat_t
+	h.follows = unix.Fstatat(int(h.place), "lock", &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 	_, err := h.place.TryLock("lock")
 	if err == unix.EWOULDBLOCK {
 		if pid, _ := statedir.Holder(h.dir.Lock()); pid > 0 && pid != unix.Getpid() {

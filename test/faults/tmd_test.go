@@ -163,6 +163,47 @@ programs:
 	}
 }
 
+// TestDamagedStatus: what somebody did to the status files while no tmd ran is
+// mended by the helpers that live, and those that come find their programs.
+func TestDamagedStatus(t *testing.T) {
+	r := newRig(t, `
+programs:
+  kept: {cmd: TEMPER, starttime: 0.1, numprocs: 2}
+  dead: {cmd: TEMPER, starttime: 0.1, numprocs: 2}
+`)
+	d := r.Start()
+	names := []string{"kept:0", "kept:1", "dead:0", "dead:1"}
+	r.Await("RUNNING", names...)
+	was := map[string]running{}
+	for _, name := range names {
+		was[name] = r.running(name)
+	}
+	d.Kill()
+	kill(t, r.helper("dead:0"), r.helper("dead:1"))
+	for i, name := range names {
+		status := r.dir().Run(name).Status()
+		if i%2 == 0 {
+			must(t, os.Truncate(status, 10))
+		} else {
+			must(t, os.Remove(status))
+		}
+	}
+	d = r.Start()
+	r.OK("wait", "-t", "60", "all", "running")
+	for name, p := range was {
+		r.same(name, p)
+	}
+	r.OK("restart", "all")
+	d.Stop()
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRemovedStateDirectory: a tmd on a new state directory starts nothing
 // while helpers of a removed one keep what it would start, unless they have
 // another directory of that path, as in a container.
@@ -174,9 +215,9 @@ programs:
 	d := r.Start()
 	r.Await("RUNNING", "one:0", "one:1")
 	one, helpers := r.running("one:0"), []int{r.helper("one:0"), r.helper("one:1")}
-	if err := os.RemoveAll(r.State); err != nil {
-		t.Fatal(err)
-	}
+	away := r.Dir + "/away" // in which nobody makes a file again
+	must(t, os.Rename(r.State, away))
+	must(t, os.RemoveAll(away))
 	d.Signal(unix.SIGUSR2)
 	r.until(func() bool { return strings.Contains(d.Stderr(), "unable to upgrade: the state directory was removed") }, "tmd stays as it is")
 	d.Kill()
