@@ -11,6 +11,7 @@ import (
 	"taskmaster/lib/natural"
 	"taskmaster/lib/proto"
 	"taskmaster/lib/signame"
+	"taskmaster/lib/statedir"
 )
 
 var completeCommand = command{
@@ -94,7 +95,7 @@ func (s *session) targets(ok func(instance) bool) []string {
 
 // down says whether start would do anything.
 func (i instance) down() bool {
-	return slices.Contains([]string{"STOPPED", "EXITED", "FATAL", "BACKOFF"}, i.state)
+	return slices.Contains([]string{statedir.Stopped, statedir.Exited, statedir.Fatal, statedir.Backoff}, i.state)
 }
 
 // The operands of the commands.
@@ -102,7 +103,7 @@ var (
 	anyTarget     operand = func(s *session) []string { return s.targets(func(instance) bool { return true }) }
 	stoppedTarget operand = func(s *session) []string { return s.targets(instance.down) }
 	runningTarget operand = func(s *session) []string {
-		return s.targets(func(i instance) bool { return i.pid != 0 || i.state == "BACKOFF" })
+		return s.targets(func(i instance) bool { return i.pid != 0 || i.state == statedir.Backoff })
 	}
 	oneInstance operand = func(s *session) []string {
 		var names []string
@@ -116,7 +117,7 @@ var (
 	commandName operand = (*session).commandNames
 	signalName  operand = func(*session) []string { return signame.All() }
 	streamName          = fixed("stdout", "stderr")
-	stateName           = fixed(states...)
+	stateName           = fixed(statedir.States[:]...)
 	testWord            = fixed("test")
 	eventName           = fixed(event.Kinds()...)
 )

@@ -10,6 +10,7 @@ import (
 	"taskmaster/lib/event"
 	"taskmaster/lib/natural"
 	"taskmaster/lib/proto"
+	"taskmaster/lib/statedir"
 )
 
 // An instance is one line of the answer to `status`.
@@ -52,7 +53,7 @@ func seconds(text string) string {
 
 // up says whether an instance is as it is wished to be (exit code 3 of
 // `status` otherwise).
-func (i *instance) up() bool { return i.state == "RUNNING" || i.state == "STARTING" }
+func (i *instance) up() bool { return i.state == statedir.Running || i.state == statedir.Starting }
 
 // program is the instance's name without its number.
 func (i *instance) program() string {

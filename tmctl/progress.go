@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"taskmaster/lib/event"
+	"taskmaster/lib/statedir"
 )
 
 // manyInstances is the number above which a job shows its progress.
@@ -46,9 +47,9 @@ func newProgress(s *session, c *call) *progress {
 
 // arrived says whether an instance is where the job would have it already.
 func (p *progress) arrived(i instance) bool {
-	goals := []string{"RUNNING"}
+	goals := []string{statedir.Running}
 	if p.goal == event.Stopped {
-		goals = []string{"STOPPED", "EXITED", "FATAL"}
+		goals = []string{statedir.Stopped, statedir.Exited, statedir.Fatal}
 	}
 	return slices.Contains(goals, i.state)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 
+	"taskmaster/lib/statedir"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -21,8 +23,8 @@ const (
 // stateColors gives the colour of each state, none to one without trouble or
 // life.
 var stateColors = map[string]color{
-	"RUNNING": green, "STARTING": yellow, "STOPPING": yellow,
-	"BACKOFF": yellow, "FATAL": red, "EXITED": cyan,
+	statedir.Running: green, statedir.Starting: yellow, statedir.Stopping: yellow,
+	statedir.Backoff: yellow, statedir.Fatal: red, statedir.Exited: cyan,
 }
 
 // A screen is a terminal that output goes to.

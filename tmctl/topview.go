@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"taskmaster/lib/natural"
+	"taskmaster/lib/statedir"
 )
 
 // sparkLength is how many looks a sparkline goes back.
@@ -231,7 +232,7 @@ func (v *topView) summary() string {
 		memory += row.bytes
 	}
 	var parts []string
-	for _, state := range slices.Backward(states) {
+	for _, state := range slices.Backward(statedir.States[:]) {
 		if n := counts[strings.ToUpper(state)]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}

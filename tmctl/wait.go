@@ -5,24 +5,22 @@ import (
 	"strings"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/statedir"
 )
 
 var waitCommand = command{
 	name:     "wait",
 	args:     "[-t SECS] TARGET STATE",
 	about:    "wait until instances are in a state",
-	detail:   `STATE is one of ` + strings.Join(states, " ") + `, in either case.`,
+	detail:   `STATE is one of ` + strings.Join(statedir.States[:], " ") + `, in either case.`,
 	options:  []option{{'t', "SECS", "wait at most that long; then the exit code is 1"}},
 	operands: []operand{anyTarget, stateName},
 	min:      2, max: 2,
 	run: runWait,
 }
 
-// states are those that an instance can be in.
-var states = []string{"stopped", "starting", "running", "backoff", "stopping", "exited", "fatal"}
-
 func runWait(s *session, c *call) error {
-	if state := c.args[1]; !slices.Contains(states, strings.ToLower(state)) {
+	if state := c.args[1]; !statedir.IsState(state) {
 		return &failure{code: die.Usage, text: "wait: no such state: " + state, usage: c.command.usage()}
 	}
 	last := len(c.words) - 1

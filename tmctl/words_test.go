@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"taskmaster/lib/proto"
+	"taskmaster/lib/statedir"
 )
 
 func TestEscape(t *testing.T) {
@@ -204,7 +205,7 @@ func TestTopSummary(t *testing.T) {
 	view := newTopView()
 	l := look{at: time.Unix(1e9, 0), server: "[2001:db8:1234:5678::1]:42424"}
 	for i := range 350 {
-		l.rows = append(l.rows, usageRow{name: fmt.Sprintf("web:%d", i), state: strings.ToUpper(states[i%len(states)])})
+		l.rows = append(l.rows, usageRow{name: fmt.Sprintf("web:%d", i), state: strings.ToUpper(statedir.States[i%len(statedir.States)])})
 	}
 	view.take(l)
 	if got := fit(view.summary(), 80); !strings.HasPrefix(got, "50 fatal, 50 exited, 50 stopping, 50 backoff, 50 running, 50 starting") {

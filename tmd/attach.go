@@ -29,7 +29,7 @@ func (d *daemon) attach() {
 			// A user's command is on its way.
 		case in.conf.Autostart && (wish == "" || wish == statedir.WishNone):
 			held = append(held, in)
-		case wish == statedir.WishUp && (in.state() == "STOPPED" || in.status.Leaving):
+		case wish == statedir.WishUp && (in.state() == statedir.Stopped || in.status.Leaving):
 			// Someone started it and it had to wait, or it was being stopped
 			// by a shutdown that was cut short.
 			waited = append(waited, in)

@@ -43,7 +43,7 @@ func doRestart(d *daemon, r *proto.Request) {
 		}
 		var down []*instance
 		for _, in := range w.fine {
-			if in.status.PID == 0 && in.state() != "STOPPING" {
+			if in.status.PID == 0 && in.state() != statedir.Stopping {
 				down = append(down, in)
 			} else {
 				d.order(in, "restart", "user")

@@ -156,7 +156,7 @@ func (d *daemon) helperEnded(in *instance) {
 // nothingLeft reports whether neither the program nor anything it left is to
 // be ended any more.
 func (in *instance) nothingLeft() bool {
-	return in.status.PID == 0 && in.status.Since == 0 && in.state() != "STOPPING"
+	return in.status.PID == 0 && in.status.Since == 0 && in.state() != statedir.Stopping
 }
 
 func (d *daemon) startHelperLater(in *instance) {

@@ -97,27 +97,27 @@ func (in *instance) holder() *instance {
 // state is the instance's state in capitals.
 func (in *instance) state() string {
 	if in.status.State == "" {
-		return "STOPPED"
+		return statedir.Stopped
 	}
 	return in.status.State
 }
 
 // up reports RUNNING.
-func (in *instance) up() bool { return in.state() == "RUNNING" }
+func (in *instance) up() bool { return in.state() == statedir.Running }
 
 // heeded reports whether the helper has taken the last command.
 func (in *instance) heeded() bool { return in.status.Seq >= in.seq }
 
 // detail is why it is in its state, in words.
 func (in *instance) detail() string {
-	if in.heldBy != "" && in.state() == "STOPPED" {
+	if in.heldBy != "" && in.state() == statedir.Stopped {
 		return in.heldBy
 	}
 	if again := in.helper.again; again != nil && in.helper.pid == 0 {
 		return "without tmsupervise, the next one in " + seconds(time.Until(again.at))
 	}
 	text := in.status.Detail
-	if in.probing != nil && in.state() == "STARTING" {
+	if in.probing != nil && in.state() == statedir.Starting {
 		text = in.probing.answer
 	}
 	if in.checking != nil && in.checking.sick != "" {
@@ -128,9 +128,9 @@ func (in *instance) detail() string {
 	}
 	left := time.Duration(in.status.Due)*time.Millisecond - monotonic()
 	switch in.state() {
-	case "BACKOFF":
+	case statedir.Backoff:
 		return text + " in " + seconds(left)
-	case "STOPPING":
+	case statedir.Stopping:
 		if text == "" && in.status.PID != 0 {
 			return "SIGKILL in " + seconds(left)
 		}
@@ -280,7 +280,7 @@ func (d *daemon) readStatus(in *instance) (status statedir.Status, ok bool) {
 }
 
 func (in *instance) take(status statedir.Status) {
-	over := status.PID == 0 && status.State != "STOPPING" // with all of its tree
+	over := status.PID == 0 && status.State != statedir.Stopping // with all of its tree
 	if over || status.PID != 0 && status.Start != in.status.Start || in.writesTo == nil {
 		in.noteLogs(true)
 	}

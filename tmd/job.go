@@ -6,6 +6,7 @@ import (
 
 	"taskmaster/lib/line"
 	"taskmaster/lib/proto"
+	"taskmaster/lib/statedir"
 )
 
 // A job is a client's start, stop, restart or wait that is not over yet. It
@@ -202,13 +203,13 @@ func (d *daemon) started(in *instance) (done, ok bool, text string) {
 		return false, false, ""
 	}
 	switch in.state() {
-	case "RUNNING":
+	case statedir.Running:
 		return true, true, "running (pid " + itoa(in.status.PID) + ")"
-	case "EXITED":
+	case statedir.Exited:
 		return in.toldAll(), in.status.Event.Get("expected") == "yes", in.detail()
-	case "FATAL":
+	case statedir.Fatal:
 		return in.toldAll(), false, strings.TrimSuffix("FATAL: "+in.detail(), ": ")
-	case "STOPPED":
+	case statedir.Stopped:
 		return true, false, "stopped by someone else"
 	}
 	return false, false, ""
@@ -223,14 +224,14 @@ func ended(in *instance) (done, ok bool, text string) {
 		return false, false, ""
 	}
 	switch in.state() {
-	case "STOPPED", "EXITED", "FATAL":
+	case statedir.Stopped, statedir.Exited, statedir.Fatal:
 		return true, true, "stopped"
-	case "STOPPING":
+	case statedir.Stopping:
 		if strings.HasPrefix(in.status.Detail, "still not gone") {
 			return true, false, in.status.Detail
 		}
 		return false, false, ""
-	case "RUNNING", "STARTING":
+	case statedir.Running, statedir.Starting:
 		return in.heeded(), false, "started by someone else"
 	}
 	return false, false, ""

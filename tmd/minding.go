@@ -8,6 +8,7 @@ import (
 	"taskmaster/lib/config"
 	"taskmaster/lib/event"
 	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
 )
 
 // A probing is the wait for a program that tmd has to ask whether it is ready.
@@ -54,7 +55,7 @@ func (d *daemon) minding(in *instance) {
 
 func (in *instance) wantsProbe() bool {
 	return in.conf != nil && in.conf.Ready != nil && isProbed(in.conf.Ready.Kind) &&
-		in.state() == "STARTING" && !in.status.Ready && in.status.PID != 0
+		in.state() == statedir.Starting && !in.status.Ready && in.status.PID != 0
 }
 
 func (in *instance) wantsCheck() bool {

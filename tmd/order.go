@@ -67,9 +67,9 @@ func (in *instance) settled() bool {
 		return false
 	}
 	switch in.state() {
-	case "STARTING":
+	case statedir.Starting:
 		return in.status.Try > 0
-	case "STOPPING":
+	case statedir.Stopping:
 		return false
 	}
 	return true
@@ -138,7 +138,7 @@ func (d *daemon) waitsFor(in *instance, unmet map[config.After]*instance) *insta
 // waits for what is in trouble.
 func (d *daemon) tellWaiting(in, other *instance) {
 	switch other.state() {
-	case "BACKOFF", "FATAL", "EXITED":
+	case statedir.Backoff, statedir.Fatal, statedir.Exited:
 		if in.toldWaiting == in.heldBy {
 			return
 		}
@@ -154,7 +154,7 @@ func (d *daemon) tellWaiting(in, other *instance) {
 // alive reports whether the program runs already: a start of it waits for
 // nothing.
 func (in *instance) alive() bool {
-	return in.heeded() && (in.state() == "RUNNING" || in.state() == "STARTING")
+	return in.heeded() && (in.state() == statedir.Running || in.state() == statedir.Starting)
 }
 
 func (b *batch) lowestUnsettled(d *daemon) (lowest *instance) {
@@ -180,14 +180,14 @@ func (d *daemon) hold(in, other *instance) {
 	in.heldBy = "waiting for " + other.name + " (" + other.state() + ")"
 	d.batch.awaited[other] = true
 	cause := d.batch.held[in]
-	if begins && (cause == "user" || in.state() != "STOPPED") && !in.awaits() {
+	if begins && (cause == "user" || in.state() != statedir.Stopped) && !in.awaits() {
 		d.order(in, "await", cause)
 	}
 }
 
 // awaits reports whether the helper has the wish already.
 func (in *instance) awaits() bool {
-	return in.heeded() && in.state() == "STOPPED" && in.status.Wish == statedir.WishUp
+	return in.heeded() && in.state() == statedir.Stopped && in.status.Wish == statedir.WishUp
 }
 
 // unhold takes an instance out of the batch: it was stopped or removed.
@@ -219,7 +219,7 @@ func (in *instance) meets(a config.After) bool {
 		return false
 	}
 	if a.Until == "exited" {
-		return in.state() == "EXITED" && in.status.Event.Get("expected") == "yes"
+		return in.state() == statedir.Exited && in.status.Event.Get("expected") == "yes"
 	}
 	return in.up()
 }
@@ -231,7 +231,7 @@ func (d *daemon) willStay(in *instance, a config.After) bool {
 		return false
 	}
 	switch in.state() {
-	case "STOPPED", "FATAL", "EXITED":
+	case statedir.Stopped, statedir.Fatal, statedir.Exited:
 		return !in.meets(a)
 	}
 	return false

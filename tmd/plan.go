@@ -59,7 +59,7 @@ func (s step) restarts() bool {
 // takesRestart: one that rests, STOPPED or EXITED, waits for a start instead.
 func (in *instance) takesRestart() bool {
 	switch in.state() {
-	case "STOPPED", "EXITED":
+	case statedir.Stopped, statedir.Exited:
 		return false
 	}
 	return !in.wantedDown()

@@ -11,6 +11,7 @@ import (
 	"taskmaster/lib/config"
 	"taskmaster/lib/die"
 	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
 )
 
 // A reloading is one reload on its way; there is one at a time.
@@ -240,7 +241,7 @@ func (d *daemon) resumeReload(in *instance) {
 
 func (d *daemon) startAnew(in *instance) {
 	switch in.state() {
-	case "BACKOFF", "FATAL":
+	case statedir.Backoff, statedir.Fatal:
 		d.batch.held[in] = "reload"
 	default:
 		d.order(in, "restart", "reload")

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"taskmaster/lib/config"
+	"taskmaster/lib/statedir"
 )
 
 // A descent is a stop of several instances in the reverse of the order in
@@ -185,7 +186,7 @@ func (d *daemon) down(in *instance) bool {
 		return true
 	}
 	switch in.state() {
-	case "STOPPED", "EXITED", "FATAL":
+	case statedir.Stopped, statedir.Exited, statedir.Fatal:
 		return in.heeded()
 	}
 	return false

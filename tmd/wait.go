@@ -6,6 +6,7 @@ import (
 
 	"taskmaster/lib/proto"
 	"taskmaster/lib/quantity"
+	"taskmaster/lib/statedir"
 )
 
 // waitLimit reads -t SECS.
@@ -26,8 +27,8 @@ func doWait(d *daemon, r *proto.Request) {
 	if !ok {
 		return
 	}
-	if len(words) != 2 || !isState(words[1]) {
-		r.Err(proto.Bad, "wait: TARGET STATE, one of "+strings.Join(states, " "))
+	if len(words) != 2 || !statedir.IsState(words[1]) {
+		r.Err(proto.Bad, "wait: TARGET STATE, one of "+strings.Join(statedir.States[:], " "))
 		return
 	}
 	limit, ok := waitLimit(r, o)
@@ -53,15 +54,4 @@ func doWait(d *daemon, r *proto.Request) {
 		return
 	}
 	j.wait()
-}
-
-var states = []string{"stopped", "starting", "running", "backoff", "stopping", "exited", "fatal"}
-
-func isState(word string) bool {
-	for _, s := range states {
-		if strings.EqualFold(s, word) {
-			return true
-		}
-	}
-	return false
 }

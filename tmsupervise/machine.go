@@ -5,6 +5,7 @@ import (
 
 	"taskmaster/lib/event"
 	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,8 +28,8 @@ const (
 )
 
 var stateNames = [numStates]string{
-	stopped: "STOPPED", starting: "STARTING", running: "RUNNING", waiting: "BACKOFF",
-	stopping: "STOPPING", sweeping: "STOPPING", exited: "EXITED", fatal: "FATAL",
+	stopped: statedir.Stopped, starting: statedir.Starting, running: statedir.Running, waiting: statedir.Backoff,
+	stopping: statedir.Stopping, sweeping: statedir.Stopping, exited: statedir.Exited, fatal: statedir.Fatal,
 }
 
 func (s state) String() string { return stateNames[s] }

@@ -25,7 +25,7 @@ const statusVersion = "1"
 type Status struct {
 	Event event.Event // the last one
 
-	State    string // STOPPED, STARTING, ... as in section STATES of tmd(8)
+	State    string // Stopped, Starting, ... (state.go)
 	Wish     string
 	PID      int    // of the program; 0 when there is none
 	Start    uint64 // its start time in ticks after boot
@@ -194,7 +194,7 @@ func (s *Status) setNumber(key, value string) {
 // familiar are the words that thousands of statuses have in common: tmd holds
 // each of them once.
 var familiar = [...]string{
-	"RUNNING", "STOPPED", "EXITED", "FATAL", "STARTING", "STOPPING", "BACKOFF", WishNone, WishUp, WishDown, WishRestart,
+	Running, Stopped, Exited, Fatal, Starting, Stopping, Backoff, WishNone, WishUp, WishDown, WishRestart,
 }
 
 // word decodes a value into memory of its own.
