@@ -8,6 +8,7 @@ import (
 	"taskmaster/lib/die"
 	"taskmaster/lib/event"
 	"taskmaster/lib/line"
+	"taskmaster/lib/peek"
 	"taskmaster/lib/proto"
 	"taskmaster/lib/statedir"
 
@@ -20,14 +21,11 @@ const eventCapacity = 1 << 20
 
 // An eventPipe is the reading end of STATE/events.
 //
-// Like tmlog it takes nothing from the FIFO that it has not dealt with: tee(2)
-// copies what waits, the lines are logged, and only then they are read away. So
-// a tmd that is killed in between loses no event; the next one may tell some
-// of them again.
+// Nothing is taken from the FIFO before its lines are logged. So a tmd that is
+// killed in between loses no event; the next one may tell some of them again.
 type eventPipe struct {
 	file     *os.File
-	fd       int    // file's
-	copies   [2]int // a pipe of our own, empty between two batches
+	view     *peek.Pipe // of file
 	splitter line.Splitter
 	buf      []byte
 	taking   bool // a batch is being dealt with
@@ -48,11 +46,12 @@ func openEvents(d *daemon) *eventPipe {
 		die.Fatal(die.Temporary, "unable to open "+path, err)
 	}
 	unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, eventCapacity) // best effort: pipe(7) limits it
-	p := &eventPipe{
-		file: os.NewFile(uintptr(fd), path), fd: fd, buf: make([]byte, batchMax), splitter: line.Splitter{Max: event.Max},
-	}
-	if err := unix.Pipe2(p.copies[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+	view, err := peek.New(fd)
+	if err != nil {
 		die.Fatal(die.Temporary, "unable to make a pipe", err)
+	}
+	p := &eventPipe{
+		file: os.NewFile(uintptr(fd), path), view: view, buf: make([]byte, batchMax), splitter: line.Splitter{Max: event.Max},
 	}
 	go p.read(d)
 	return p
@@ -80,29 +79,13 @@ func (p *eventPipe) take(d *daemon) bool {
 	}
 	p.taking = true
 	defer func() { p.taking = false }()
-	if _, err := retry(func() (int, error) {
-		n, err := unix.Tee(p.fd, p.copies[1], batchMax, unix.SPLICE_F_NONBLOCK)
-		return int(n), err
-	}); err != nil {
-		return false
-	}
-	n, err := retry(func() (int, error) { return unix.Read(p.copies[0], p.buf) })
-	if err != nil || n == 0 {
+	n, err := p.view.Look(p.buf)
+	if err != nil {
 		return false
 	}
 	p.splitter.Push(p.buf[:n], d.hearLine)
-	retry(func() (int, error) { return unix.Read(p.fd, p.buf[:n]) })
+	p.view.Take(n) // it fails only where somebody else took them
 	return true
-}
-
-// retry repeats a system call that a signal interrupted.
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
 }
 
 // drain deals with all that is in the FIFO now.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"taskmaster/lib/die"
+	"taskmaster/lib/peek"
 
 	"golang.org/x/sys/unix"
 )
@@ -159,7 +160,7 @@ func (l *logger) spliceBytes(count int) outcome {
 		l.left -= n
 		l.wrote()
 		return moved
-	case errEmpty, io.EOF:
+	case peek.ErrEmpty, io.EOF:
 		return l.noInput(err)
 	case unix.EINVAL: // this file system has no splice(2)
 		l.splicing = false
@@ -255,7 +256,7 @@ func (l *logger) taken(n int) {
 
 func (l *logger) noInput(err error) outcome {
 	switch err {
-	case errEmpty:
+	case peek.ErrEmpty:
 		return waiting
 	case io.EOF:
 		return finished

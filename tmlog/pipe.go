@@ -1,8 +1,9 @@
 package main
 
 import (
-	"io"
 	"strconv"
+
+	"taskmaster/lib/peek"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,109 +13,68 @@ import (
 const bigPipe = 1 << 20
 
 // A pipe is standard input as a pipe or FIFO. It is never read before what it
-// holds is written: tee(2) shows its content and splice(2) moves it, so the
-// content outlives this process wherever somebody else holds the pipe.
-//
-// The open file is shared with others, under tmd with the program itself, so
-// O_NONBLOCK is never set on it; each call says for itself not to wait.
+// holds is written, so the content outlives this process wherever somebody else
+// holds the pipe.
 type pipe struct {
-	fd      int
-	copyIn  int  // the side pipe that tee fills ...
-	copyOut int  // ... and look reads
-	null    int  // where take puts what was written
-	edge    int  // an epoll(7) descriptor, see wakeup; -1 until it is needed
-	armed   bool // edge was waited for since the last look
-	buf     []byte
-	shown   int  // bytes that look returned last
-	cut     bool // it could not return more, though more was there
-	wide    bool // the side pipe was enlarged
-	big     bool
+	fd    int
+	view  *peek.Pipe
+	edge  int  // an epoll(7) descriptor, see wakeup; -1 until it is needed
+	armed bool // edge was waited for since the last look
+	buf   []byte
+	shown int  // bytes that look returned last
+	cut   bool // it could not return more, though more was there
+	wide  bool // more pieces can be looked at than at first
+	big   bool
 }
 
-// widePipe is what the side pipe is enlarged to when a chunk comes in more
-// pieces than it has places for, each of which may hold a page.
+// widePipe is what the view is widened to when a chunk comes in more pieces
+// than it has places for, each of which may hold a page.
 const widePipe = 4 * chunk
 
 func newPipe(fd int) (*pipe, error) {
-	p := &pipe{fd: fd, edge: -1}
-	var side [2]int
-	if err := unix.Pipe2(side[:], unix.O_CLOEXEC); err != nil {
-		return nil, err
-	}
-	p.copyOut, p.copyIn = side[0], side[1]
-	null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	p.null = null
-	return p, err
+	view, err := peek.New(fd)
+	return &pipe{fd: fd, view: view, edge: -1}, err
 }
 
 func (p *pipe) look() ([]byte, error) {
 	p.shown = 0
 	p.disarm()
 	there := p.backlog()
-	n, err := retry(func() (int64, error) {
-		return unix.Tee(p.fd, p.copyIn, chunk, unix.SPLICE_F_NONBLOCK)
-	})
-	if err != nil || n == 0 {
-		return nil, emptyOrEnd(err)
-	}
 	if p.buf == nil {
 		p.buf = make([]byte, chunk)
 	}
-	for p.shown < int(n) {
-		got, err := retry(func() (int64, error) {
-			k, err := unix.Read(p.copyOut, p.buf[p.shown:n])
-			return int64(k), err
-		})
-		if err != nil {
-			return nil, err
-		}
-		p.shown += int(got)
+	n, err := p.view.Look(p.buf)
+	if err != nil {
+		return nil, err
 	}
+	p.shown = n
 	p.enlarge(n)
 	p.cut = p.shown < min(there, chunk)
 	if p.cut && !p.wide {
 		p.wide = true
-		unix.FcntlInt(uintptr(p.copyIn), unix.F_SETPIPE_SZ, widePipe)
+		p.view.Widen(widePipe)
 		return p.look()
 	}
 	return p.buf[:p.shown], nil
 }
 
 func (p *pipe) take(n int) error {
-	for n > 0 {
-		moved, err := retry(func() (int64, error) {
-			return unix.Splice(p.fd, nil, p.null, nil, n, unix.SPLICE_F_NONBLOCK)
-		})
-		if err == unix.EAGAIN || err == nil && moved == 0 {
-			return nil // somebody else reads this pipe too, and took it
-		}
-		if err != nil {
-			return err
-		}
-		n -= int(moved)
+	if err := p.view.Take(n); err != peek.ErrShared {
+		return err
 	}
-	return nil
+	return nil // who else reads this pipe has it
 }
 
-// spliceTo moves at most max bytes to the file at offset, which the file must
-// not have open with O_APPEND. SIGKILL in the middle leaves each byte in
-// exactly one of the two. The errors are errEmpty, io.EOF and those of the
-// system; EINVAL says that this file system cannot do it.
+// spliceTo is MoveTo of package peek.
 func (p *pipe) spliceTo(file int, offset int64, max int) (int, error) {
-	n, err := retry(func() (int64, error) {
-		at := offset
-		return unix.Splice(p.fd, nil, file, &at, max, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-	})
-	if err != nil || n == 0 {
-		return 0, emptyOrEnd(err)
-	}
+	n, err := p.view.MoveTo(file, offset, max)
 	p.enlarge(n)
-	return int(n), nil
+	return n, err
 }
 
 // enlarge makes the pipe bigger once, after it was found full: its pages are
 // used to more than a half, whatever the pieces that were written.
-func (p *pipe) enlarge(found int64) {
+func (p *pipe) enlarge(found int) {
 	if found > chunk/2 && !p.big {
 		p.big = true
 		unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, bigPipe)
@@ -174,31 +134,4 @@ func (p *pipe) disarm() {
 	}
 }
 
-func (p *pipe) backlog() int {
-	n, err := unix.IoctlGetInt(p.fd, unix.TIOCINQ)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// emptyOrEnd is the error of a call that moved nothing.
-func emptyOrEnd(err error) error {
-	switch err {
-	case nil:
-		return io.EOF
-	case unix.EAGAIN:
-		return errEmpty
-	}
-	return err
-}
-
-// retry repeats a call that a signal interrupted.
-func retry(call func() (int64, error)) (int64, error) {
-	for {
-		n, err := call()
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
+func (p *pipe) backlog() int { return p.view.Held() }

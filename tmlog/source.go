@@ -1,23 +1,16 @@
 package main
 
-import (
-	"errors"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // chunk is how much of the input is looked at at a time, in bytes, and so how
 // much a SIGKILL between writing and taking can make appear twice.
 const chunk = 64 << 10
 
-// errEmpty says that there is no input at the moment.
-var errEmpty = errors.New("no input now")
-
 // A source is where lines come from. What it showed it shows again until it
 // is taken, so that nothing is taken that is not written.
 type source interface {
 	// look returns what comes next, at most chunk bytes, without taking it.
-	// The slice is valid until the next call. The errors are errEmpty, io.EOF
+	// The slice is valid until the next call. The errors are peek.ErrEmpty, io.EOF
 	// and those of the system.
 	look() ([]byte, error)
 	// take removes the first n bytes of what look returned.

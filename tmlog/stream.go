@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 
+	"taskmaster/lib/peek"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +38,7 @@ func (s *stream) look() ([]byte, error) {
 	case s.ended:
 		return nil, io.EOF
 	}
-	return nil, errEmpty
+	return nil, peek.ErrEmpty
 }
 
 func (s *stream) read() error {

@@ -3,11 +3,12 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+
+	"taskmaster/lib/peek"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,15 +17,12 @@ import (
 const chunk = 64 << 10
 
 // An intake reads standard input and, when that is a pipe, takes nothing from
-// it that is not yet in the spool: it looks at a copy, made by tee(2), and
-// takes the same count away when the events are safe. So SIGKILL at any
+// it that is not yet in the spool. So SIGKILL at any
 // moment loses no event that is in a pipe which outlives tmmail, as tmd's
 // does.
 type intake struct {
 	fd     int
-	pipe   bool
-	copyR  int // the private pipe that tee(2) fills
-	copyW  int
+	pipe   *peek.Pipe // nil when it is none
 	buf    []byte
 	peeked int           // bytes looked at and not taken yet
 	ready  chan struct{} // there is something to read, or the end
@@ -36,13 +34,11 @@ type intake struct {
 func newIntake(fd int) (*intake, error) {
 	in := &intake{fd: fd, buf: make([]byte, chunk), ready: make(chan struct{}), again: make(chan struct{})}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err == nil {
-		in.pipe = true
 		unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 1<<20)
-		var ends [2]int
-		if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		var err error
+		if in.pipe, err = peek.New(fd); err != nil {
 			return nil, err
 		}
-		in.copyR, in.copyW = ends[0], ends[1]
 	}
 	return in, nil
 }
@@ -63,27 +59,22 @@ func (in *intake) watch() {
 // peek returns what there is to read, at most a chunk. The error is io.EOF at
 // the end, or that of the system. Nothing yet is nil without an error.
 func (in *intake) peek() ([]byte, error) {
-	if !in.pipe {
-		n, err := retry(func() (int, error) { return unix.Read(in.fd, in.buf) })
-		return in.result(n, err)
+	if in.pipe == nil {
+		return in.read()
 	}
-	n, err := retry(func() (int, error) {
-		n, err := unix.Tee(in.fd, in.copyW, chunk, unix.SPLICE_F_NONBLOCK)
-		return int(n), err
-	})
-	for got := 0; err == nil && got < n; {
-		var m int
-		m, err = retry(func() (int, error) { return unix.Read(in.copyR, in.buf[got:n]) })
-		got += m
+	n, err := in.pipe.Look(in.buf)
+	if err == peek.ErrEmpty {
+		n, err = 0, nil
 	}
 	in.peeked = n
-	return in.result(n, err)
+	return in.buf[:n], err
 }
 
-func (in *intake) result(n int, err error) ([]byte, error) {
+// read is peek of what is no pipe: it takes what it returns.
+func (in *intake) read() ([]byte, error) {
+	n, err := unix.Read(in.fd, in.buf)
 	switch {
-	case err == unix.EAGAIN:
-		in.peeked = 0
+	case err == unix.EAGAIN || err == unix.EINTR:
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -95,40 +86,20 @@ func (in *intake) result(n int, err error) ([]byte, error) {
 
 // take removes from the pipe what was looked at.
 func (in *intake) take() error {
-	if !in.pipe {
+	if in.pipe == nil {
 		return nil
 	}
-	for in.peeked > 0 {
-		n, err := retry(func() (int, error) { return unix.Read(in.fd, in.buf[:in.peeked]) })
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return errors.New("someone else reads from the same pipe")
-		}
-		in.peeked -= n
-	}
-	return nil
+	n := in.peeked
+	in.peeked = 0
+	return in.pipe.Take(n)
 }
 
 // holds is how many bytes a pipe holds; 0 when the input is none.
 func (in *intake) holds() int {
-	if !in.pipe {
+	if in.pipe == nil {
 		return 0
 	}
-	n, err := unix.IoctlGetInt(in.fd, unix.TIOCINQ)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func retry(call func() (int, error)) (int, error) {
-	for {
-		if n, err := call(); err != unix.EINTR {
-			return max(n, 0), err
-		}
-	}
+	return in.pipe.Held()
 }
 
 // markOf names a chunk of input by its length and sum. The spool holds the

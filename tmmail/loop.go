@@ -100,7 +100,7 @@ func (l *loop) read() {
 // tmmail. Again says that it is the chunk over which an earlier tmmail died.
 func (l *loop) next() (piece []byte, again bool, err error) {
 	piece, err = l.in.peek()
-	if err != nil || len(piece) == 0 || !l.in.pipe {
+	if err != nil || len(piece) == 0 || l.in.pipe == nil {
 		return piece, false, err
 	}
 	length, again := marked(piece, l.n.unfinished)
@@ -118,7 +118,7 @@ func (l *loop) next() (piece []byte, again bool, err error) {
 // takeIn hands a chunk to the notifier. One that comes again has its mark in
 // the spool already: a death over the writing of it would lose it.
 func (l *loop) takeIn(piece []byte, again bool) {
-	if l.in.pipe && !again {
+	if l.in.pipe != nil && !again {
 		l.n.spool.beginTaking(markOf(piece))
 	}
 	l.n.takeIn(time.Now(), piece, again)

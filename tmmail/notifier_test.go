@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"taskmaster/lib/peek"
 )
 
 // A desk is a notifier with a clock of its own and a server that is a list:
@@ -369,7 +371,7 @@ func TestMarkOfWhatComesAgainStays(t *testing.T) {
 		return info
 	}
 	before := written()
-	l := &loop{in: &intake{pipe: true}, n: d.notifier}
+	l := &loop{in: &intake{pipe: new(peek.Pipe)}, n: d.notifier}
 	l.takeIn(piece, true)
 	if after := written(); !after.ModTime().Equal(before.ModTime()) || d.spool.taking() != markOf(piece) {
 		t.Error("the mark was written again")
