@@ -100,6 +100,28 @@ func TestKilledBeforeItTold(t *testing.T) {
 	}
 }
 
+// TestCannotWait takes the open files from a helper that polls more of them
+// than it may have: it ends, where it would turn around for ever and be deaf.
+func TestCannotWait(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "sleep", "1000").begin()
+	r.tell("start seq=1 cause=boot")
+	pid := r.expect(event.Running).Int("pid")
+	few := unix.Rlimit{Cur: 3, Max: 3}
+	if err := unix.Prlimit(r.helper.Process.Pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.tell("reload")
+	if code := r.ended(); code != 111 || !strings.Contains(r.said(), "tmsupervise x:0: fatal: unable to wait: invalid argument") {
+		t.Errorf("exit code %d, and it said %q", code, r.said())
+	}
+	r.beginAgain()
+	r.tell("restart seq=2 cause=user")
+	if e := r.expect(event.Running); e.Int("pid") == pid || alive(pid) {
+		t.Errorf("restarted as %v beside pid %d", e, pid)
+	}
+}
+
 // TestKilledAroundFork with programs that overwrite their environment to show a title.
 func TestKilledAroundForkOfRealPrograms(t *testing.T) {
 	t.Parallel()

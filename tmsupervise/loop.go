@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"time"
 
+	"taskmaster/lib/die"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +52,12 @@ func (h *helper) poll() bool {
 		h.fds = append(h.fds, unix.PollFd{Fd: int32(o.fd), Events: unix.POLLIN})
 	}
 	_, err := unix.Poll(h.fds, h.timeout())
-	return err == nil // else EINTR: what came is heard at the next turn
+	if err != nil && err != unix.EINTR {
+		// Such as EINVAL, when somebody has set the limit on open files below
+		// the number polled. The next helper finds the program again.
+		die.Fatal(die.Temporary, "unable to wait", err)
+	}
+	return err == nil // else what came is heard at the next turn
 }
 
 // hear takes what has come, the end of the program before any command, so
