@@ -95,14 +95,15 @@ func TestRedis(t *testing.T) {
 	stop(h)
 }
 
-// TestUser runs as nobody, when it can, in a home of his own.
+// TestUser runs as nobody, when it can, in a home of his own: tmd as from cron,
+// tmctl as from a login.
 func TestUser(t *testing.T) {
 	t.Parallel()
 	h := hostOf(t, "user.yaml")
-	h.State = h.Dir + "/taskmaster"
-	as := func(name string, args ...string) *exec.Cmd {
+	h.State = h.Dir + "/.taskmaster"
+	as := func(runtimeDir, name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(tmtest.Bin(name), append([]string{"-c", h.Config}, args...)...)
-		cmd.Env = append(os.Environ(), "HOME="+h.Dir, "XDG_RUNTIME_DIR="+h.Dir)
+		cmd.Env = append(os.Environ(), "HOME="+h.Dir, "XDG_RUNTIME_DIR="+runtimeDir)
 		if os.Geteuid() == 0 {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 		}
@@ -113,13 +114,13 @@ func TestUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.Launch(as("tmd"))
+	h.Launch(as("", "tmd"))
 	h.Await("RUNNING", "notes:0")
 	await(h, "logs/notes.log", "keeps notes in "+h.Dir)
 	h.Await("EXITED", "sync:0")
 	await(h, "logs/sync.log", "synced")
 	await(h, ".taskmaster.log", "sync:0 exited")
-	if r := h.RunCommand(as("tmctl", "shutdown")); r.Code != 0 {
+	if r := h.RunCommand(as(h.Dir, "tmctl", "shutdown")); r.Code != 0 {
 		t.Fatalf("exit %d\n%s", r.Code, r.Stderr)
 	}
 	h.NothingLeft()
