@@ -16,7 +16,7 @@ import (
 // to standard output, so the program's own output goes, unless -o and -e say
 // otherwise, to standard error.
 func runAlone(args []string) {
-	if err := cleansig.Ensure(); err != nil {
+	if err := cleansig.Ensure(unix.SIGHUP); err != nil {
 		die.Fatal(die.Temporary, "unable to reset signals", err)
 	}
 	s := parseOptions(args)
@@ -71,12 +71,15 @@ func (h *helper) openSignals() {
 		die.Fatal(die.Temporary, "unable to make a pipe", err)
 	}
 	h.word = pipe[0]
+	// Whoever started us by nohup(1) wants us to outlive the terminal. It is
+	// caught all the same, so that the program does not inherit it ignored.
+	nohup := signal.Ignored(unix.SIGHUP)
 	told := make(chan os.Signal, 4)
 	signal.Notify(told, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	go func() {
 		var seen samesignal.Filter
 		for sig := range told {
-			if seen.Repeats(sig, time.Now()) {
+			if nohup && sig == unix.SIGHUP || seen.Repeats(sig, time.Now()) {
 				continue
 			}
 			unix.Write(pipe[1], []byte{1})

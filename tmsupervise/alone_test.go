@@ -27,7 +27,12 @@ type lone struct {
 // runLone starts one with pipes to its standard input and output.
 func runLone(t *testing.T, args ...string) *lone {
 	t.Helper()
-	l := &lone{t: t, cmd: exec.Command(helperPath, args...)}
+	return runLoneBy(t, exec.Command(helperPath, args...))
+}
+
+func runLoneBy(t *testing.T, cmd *exec.Cmd) *lone {
+	t.Helper()
+	l := &lone{t: t, cmd: cmd}
 	l.cmd.Stderr = &l.stderr
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var err error
@@ -117,6 +122,27 @@ func TestAloneCommands(t *testing.T) {
 	}
 	if want := "tmsupervise web: warning: a command was ignored: nonsense\n"; l.stderr.String() != want {
 		t.Errorf("stderr %q", l.stderr.String())
+	}
+}
+
+// Under nohup(1) a hangup ends nothing; to the program it is a signal like any
+// other.
+func TestAloneUnderNohup(t *testing.T) {
+	t.Parallel()
+	l := runLoneBy(t, exec.Command("nohup", helperPath, "-n", "web", "-s", "0", "-r", "always", "--", "/bin/sleep", "1000"))
+	l.expect(event.Running)
+	l.cmd.Process.Signal(unix.SIGHUP)
+	l.tell("restart")
+	l.expect(event.Running)
+	l.tell("signal HUP")
+	if e := l.expect(event.Exited); e.Get("signal") != "HUP" {
+		t.Error(e.String())
+	}
+	l.expect(event.Running)
+	l.cmd.Process.Signal(unix.SIGTERM)
+	l.expect(event.Stopped)
+	if code := l.exit(); code != 0 {
+		t.Errorf("exit %d", code)
 	}
 }
 

@@ -28,13 +28,19 @@ const mark = "TM_CLEANSIG"
 // resets both and executes the program again with its arguments and
 // environment, or returns an error when that fails. It must be called from
 // the main goroutine before any other is started.
-func Ensure() error {
+//
+// Those of except stay ignored. A caller that has signal.Notify catch them keeps
+// them from its children, since exec gives a caught signal its default.
+func Ensure(except ...syscall.Signal) error {
 	_, again := os.LookupEnv(mark)
 	if again {
 		os.Unsetenv(mark)
 		return nil
 	}
 	blocked, ignored := state()
+	for _, sig := range except {
+		ignored &^= 1 << (sig - 1)
+	}
 	if blocked == 0 && ignored == 0 {
 		return nil
 	}
@@ -68,7 +74,7 @@ func mask(text []byte, key string) uint64 {
 	return n
 }
 
-// reset sets every ignored signal to its default and unblocks all.
+// reset sets these signals to their default and unblocks all.
 func reset(ignored uint64) {
 	var defaultAction [64]byte // struct sigaction with SIG_DFL, larger than any kernel's
 	const maskSize = 8
