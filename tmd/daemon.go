@@ -186,9 +186,9 @@ func (d *daemon) discard() {
 		if err := os.RemoveAll(dir); err != nil {
 			die.Fatal(die.Temporary, "unable to clear "+dir, err)
 		}
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			die.Fatal(die.Temporary, "unable to make "+dir, err)
-		}
+	}
+	if _, err := statedir.Create(string(d.dir)); err != nil {
+		die.Fatal(die.Temporary, "unable to use state directory "+string(d.dir), err)
 	}
 }
 

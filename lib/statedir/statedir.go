@@ -78,7 +78,12 @@ func Create(path string) (Dir, error) {
 // makeDir makes a directory, or accepts one that is there, is ours, and whose
 // mode has nothing of refused.
 func makeDir(dir string, refused uint32, open error) error {
-	if err := unix.Mkdir(dir, 0o700); err != nil && err != unix.EEXIST {
+	switch err := unix.Mkdir(dir, 0o700); err {
+	case nil:
+		// mkdir(2) takes the umask off, be it one that is meant for files alone.
+		return unix.Chmod(dir, 0o700)
+	case unix.EEXIST:
+	default:
 		return err
 	}
 	var st unix.Stat_t

@@ -18,9 +18,17 @@ import (
 func TestCreate(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "state")
+	defer unix.Umask(unix.Umask(0o177)) // of someone who thought of files alone
 	for range 2 {
 		if _, err := Create(dir); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for _, made := range []string{dir, dir + "/run", dir + "/log"} {
+		if info, err := os.Stat(made); err != nil {
+			t.Error(err)
+		} else if info.Mode().Perm() != 0o700 {
+			t.Errorf("%s has mode %o, want 700", made, info.Mode().Perm())
 		}
 	}
 	for _, c := range []struct {
