@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strings"
 
 	"taskmaster/lib/config"
@@ -25,7 +24,8 @@ func (d *daemon) writeSpec(in *instance) bool {
 
 // readKeys reads what the helper was last told to run.
 func (d *daemon) readKeys(in *instance) bool {
-	text, err := os.ReadFile(in.run.Spec())
+	const usual, most = 8 << 10, 16 << 20
+	text, err := statedir.Paths.Read(in.run.Spec(), make([]byte, usual), most)
 	if err != nil {
 		return false
 	}

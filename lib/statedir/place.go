@@ -67,32 +67,37 @@ func (p Place) Publish(name string, content []byte) error {
 }
 
 // openUnread opens the file to write over. It was NAME a moment ago: while a
-// reader still holds it (flock(2)), another file takes its place.
+// reader still holds it (flock(2)), another file takes its place, and of what
+// is no file as well.
 func (p Place) openUnread(fresh string) (fd int, err error) {
 	for {
-		fd, err = p.open(fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return -1, err
-		}
-		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		flags := 0 // of unlinkat(2)
+		fd, err = p.open(fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 		if err == nil {
-			return fd, nil
+			if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+				return fd, nil
+			}
+			unix.Close(fd)
 		}
-		unix.Close(fd)
-		if err != unix.EWOULDBLOCK && err != unix.EINTR {
+		switch err {
+		case unix.EWOULDBLOCK, unix.EINTR: // it is being read
+		case unix.ENXIO, unix.ELOOP: // a FIFO, a link
+		case unix.EISDIR:
+			flags = unix.AT_REMOVEDIR
+		default:
 			return -1, err
 		}
-		if err := unix.Unlinkat(int(p), fresh, 0); err != nil && err != unix.ENOENT {
+		if err := unix.Unlinkat(int(p), fresh, flags); err != nil && err != unix.ENOENT {
 			return -1, err
 		}
 	}
 }
 
 // ReadPublished reads a file that Publish writes, at most max bytes, as it was
-// at one moment.
+// at one moment. It never waits: a FIFO in its place is an empty file.
 func (p Place) ReadPublished(name string, max int) ([]byte, error) {
 	for {
-		fd, err := p.open(name, unix.O_RDONLY, 0)
+		fd, err := p.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -111,9 +116,10 @@ func (p Place) ReadPublished(name string, max int) ([]byte, error) {
 }
 
 // Read returns the content of a file that Replace writes, in room if it fits
-// there, else in memory of its own and at most max bytes of it.
+// there, else in memory of its own and at most max bytes of it. It never waits,
+// as ReadPublished.
 func (p Place) Read(name string, room []byte, max int) ([]byte, error) {
-	fd, err := p.open(name, unix.O_RDONLY, 0)
+	fd, err := p.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
