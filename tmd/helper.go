@@ -7,6 +7,7 @@ import (
 	"taskmaster/lib/backoff"
 	"taskmaster/lib/die"
 	"taskmaster/lib/event"
+	"taskmaster/lib/procfs"
 	"taskmaster/lib/statedir"
 	"taskmaster/lib/timerslack"
 
@@ -134,7 +135,7 @@ func (d *daemon) helperEnded(in *instance) {
 	d.events.drain(d) // and what it said
 	d.refresh(in)
 	d.catchUp(in)
-	if in.removing && in.nothingLeft() {
+	if in.removing && (in.nothingLeft() || in.vanished()) {
 		d.forget(in)
 		return
 	}
@@ -157,6 +158,13 @@ func (d *daemon) helperEnded(in *instance) {
 // be ended any more.
 func (in *instance) nothingLeft() bool {
 	return in.status.PID == 0 && in.status.Since == 0 && in.state() != statedir.Stopping
+}
+
+// vanished reports whether somebody removed the directory of an instance, and
+// its program has ended: nothing can be heard of it any more.
+func (in *instance) vanished() bool {
+	var st unix.Stat_t
+	return unix.Stat(string(in.run), &st) == unix.ENOENT && !procfs.Alive(in.status.PID, in.status.Start)
 }
 
 func (d *daemon) startHelperLater(in *instance) {

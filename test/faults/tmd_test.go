@@ -247,6 +247,27 @@ programs: {}
 	d.Stop()
 }
 
+// TestEndWithoutStateDirectory: a tmd whose state directory is gone ends all the
+// same, in order and with all that it keeps.
+func TestEndWithoutStateDirectory(t *testing.T) {
+	r := newRig(t, `
+programs:
+  one: {cmd: TEMPER, starttime: 0.1, numprocs: 2, stdout: {file: one.log}}
+  two: {cmd: TEMPER, starttime: 0.1, priority: 1000}
+  down: {cmd: TEMPER, autostart: false}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "one:0", "one:1", "two:0")
+	away := r.Dir + "/away" // in which nobody makes a file again
+	must(t, os.Rename(r.State, away))
+	must(t, os.RemoveAll(away))
+	d.Signal(unix.SIGTERM)
+	if code := d.Wait(); code != 0 {
+		t.Errorf("exit code %d: %s", code, d.Stderr())
+	}
+	r.NothingLeft()
+}
+
 // onlyLogger waits until no tmlog runs but that of a file and the event log's,
 // and the state directory has nothing of another.
 func (r *rig) onlyLogger(file string) {
