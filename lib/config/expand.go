@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,14 +94,30 @@ func (s *scope) expandWord(v value) string {
 	return text
 }
 
-// expandPath is expandWord for what is a path or begins with one. Only a shell
-// takes a ~ there for a home.
+// expandPath is expandWord for a path.
 func (s *scope) expandPath(v value) string {
 	text := s.expandWord(v)
-	if strings.HasPrefix(text, "~/") {
-		s.warnAt(v, v.node, v.key+": no shell reads this: ~ is a directory of that name; for the home write %(ENV_HOME)s")
-	}
+	s.warnUnexpanded(v, text)
 	return text
+}
+
+// shellVariable is a variable as a shell replaces it, in a word without
+// blanks and with a name as those of the environment have it: $1 is awk's.
+var shellVariable = regexp.MustCompile(`^\S*?(\$([A-Z_][A-Z0-9_]*)|\$\{([A-Z_][A-Z0-9_]*)\})\S*$`)
+
+// warnUnexpanded warns of what only a shell replaces in a word, a home or a
+// variable, and reports whether there is such.
+func (l *loader) warnUnexpanded(v value, word string) bool {
+	found := shellVariable.FindStringSubmatch(word)
+	switch {
+	case strings.HasPrefix(word, "~/"):
+		l.warnAt(v, v.node, v.key+": no shell reads this: ~ is a directory of that name; for the home write %(ENV_HOME)s")
+		return true
+	case found != nil:
+		l.warnAt(v, v.node, fmt.Sprintf("%s: no shell reads this: %s is passed on as it is; write %%(ENV_%s)s", v.key, found[1], found[2]+found[3]))
+		return true
+	}
+	return false
 }
 
 // format returns what one use of a variable stands for.

@@ -29,7 +29,7 @@ func (s *scope) words(v value) []string {
 			words = append(words, s.expandText(item))
 		}
 	} else {
-		words = s.splitLine(v, s.expandPath(v))
+		words = s.splitLine(v, s.expandWord(v))
 	}
 	if len(s.mistakes) > before {
 		return nil
@@ -56,6 +56,12 @@ func (l *loader) splitLine(v value, line string) []string {
 	l.spend(4*len(line) + valueCost*len(words))
 	if i := slices.IndexFunc(words, isOperator); i >= 0 {
 		l.warnAt(v, v.node, fmt.Sprintf("%s: no shell runs this: %s is passed on as a word; for a shell write sh -c '...'", v.key, words[i]))
+	}
+	for i, word := range words {
+		// What follows -c is for a shell indeed.
+		if (i == 0 || words[i-1] != "-c") && l.warnUnexpanded(v, word) {
+			break
+		}
 	}
 	return words
 }

@@ -54,9 +54,7 @@ func (s *scope) logField(log *Log, name string, v value) {
 	case "select":
 		log.Select = s.selection(v)
 	case "compress":
-		if log.Compress = s.expandWord(v); log.Compress != "" {
-			s.splitLine(v, log.Compress)
-		}
+		log.Compress = s.expandWord(v) // for a shell, which knows best what it takes
 	case "onfull":
 		log.OnFull = s.choice(v, "block", "drop", "prune")
 	}
