@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 
 	"taskmaster/lib/safepath"
@@ -25,7 +26,10 @@ func lockPath(file string) string {
 	return dir + "." + base + ".lock"
 }
 
-// takeLock locks a log file. EWOULDBLOCK says that another tmlog has it.
+// errLocked says that another tmlog has the lock.
+var errLocked = errors.New("another tmlog writes it")
+
+// takeLock locks a log file.
 func takeLock(file string) (*lock, error) {
 	l := &lock{path: lockPath(file)}
 	fd, err := safepath.Open(l.path, unix.O_RDWR|unix.O_CREAT|unix.O_NONBLOCK, 0o600)
@@ -34,6 +38,9 @@ func takeLock(file string) (*lock, error) {
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		unix.Close(fd)
+		if err == unix.EWOULDBLOCK {
+			err = errLocked
+		}
 		return nil, err
 	}
 	l.fd = fd

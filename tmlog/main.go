@@ -68,8 +68,8 @@ func open(opt options, stdin int, mail *mailbox) (l *logger, code int, err error
 	}
 	what, err := l.begin()
 	switch {
-	case err == unix.EWOULDBLOCK:
-		return nil, die.Temporary, errors.New("unable to lock " + opt.path + ": another tmlog writes it")
+	case err == errLocked:
+		return nil, die.Temporary, errors.New("unable to lock " + opt.path + ": " + err.Error())
 	case err != nil && !l.notices.toEvents():
 		return nil, codeOf(err), errors.New("unable to open " + what + ": " + die.Reason(err))
 	case err != nil: // tmd would start it again and again, and nobody be told

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand"
 	"os"
@@ -292,6 +293,57 @@ func TestSecondTmlogIsRefused(t *testing.T) {
 	want := "tmlog: fatal: unable to lock " + r.log + ": another tmlog writes it\n"
 	if got := second.stderr.String(); got != want {
 		t.Errorf("it says %q, want %q", got, want)
+	}
+}
+
+// Where the directory was exchanged for another, whose log another tmlog writes
+// by then, nothing is written beside that one: the lines wait until it ends.
+func TestDirectoryExchanged(t *testing.T) {
+	t.Parallel()
+	base := openDir(t)
+	r := newRigIn(t, filepath.Join(base, "now"))
+	exchange := func(away string) {
+		if err := errors.Join(os.Rename(r.dir, filepath.Join(base, away)), os.Mkdir(r.dir, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const refused = "/log (block): another tmlog writes it\n"
+	for name, lookAgain := range map[string]func(p *process, away string){
+		"removed": func(_ *process, away string) {
+			os.Remove(filepath.Join(base, away, "log"))
+			r.write("three\n")
+		},
+		"reopened": func(p *process, _ string) {
+			p.signal(syscall.SIGHUP)
+			p.said(refused) // it takes no line into the file that was moved away
+			r.write("three\n")
+		},
+	} {
+		os.RemoveAll(r.dir)
+		p := r.start()
+		r.write("one\n")
+		r.current("one\n")
+		p.listening()
+		exchange(name)
+		other := newRigIn(t, r.dir)
+		second := other.start()
+		other.write("two\n")
+		other.current("two\n")
+		lookAgain(p, name)
+		p.said(refused)
+		if text := r.read("log"); text != "two\n" {
+			t.Errorf("%s: the log of the second has %q", name, text)
+		}
+		if code := second.end(); code != 0 {
+			t.Errorf("%s: exit code %d: %s", name, code, second.stderr)
+		}
+		r.current("two\nthree\n")
+		if code := r.start().code(); code != 111 {
+			t.Errorf("%s: a third tmlog exits %d, want 111", name, code)
+		}
+		if code := p.end(); code != 0 {
+			t.Errorf("%s: exit code %d: %s", name, code, p.stderr)
+		}
 	}
 }
 
