@@ -116,6 +116,9 @@ func (h *helper) adopt(pid int, start uint64, s state) {
 		h.group = pid
 	}
 	fd, err := procfs.OpenPidfd(pid, start)
+	if errno, _ := err.(unix.Errno); isShortage(errno) {
+		cannotLook(err)
+	}
 	if err != nil || procfs.PidfdExited(fd) {
 		// It died while nobody looked. tmd may have waited for it.
 		h.pidfd = fd

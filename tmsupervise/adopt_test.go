@@ -296,6 +296,41 @@ func TestCannotLook(t *testing.T) {
 	}
 }
 
+// A helper that has too few descriptors to look at the program that a status
+// names, wherever it runs out of them, does not take it for gone.
+func TestAdoptWithFewDescriptors(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "/bin/sleep", "1000")
+	one := r.stray("/bin/sleep", "1000")
+	started, err := procfs.ReadStat(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.pretend(func(s *statedir.Status) { s.State, s.PID, s.Start, s.Since = "RUNNING", one, started.Start, 0 })
+	was := r.status()
+	tooFew, enough := 0, false
+	for few := 4; !enough; few++ {
+		if err := statedir.Replace(r.run.Status(), was.Line()); err != nil {
+			t.Fatal(err)
+		}
+		r.path = script(t, fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec %s \"$@\"\n", few, helperPath))
+		r.begin()
+		eventually(t, "the helper ends or adopts", func() bool {
+			r.mutex.Lock()
+			defer r.mutex.Unlock()
+			enough = len(r.events) > 0
+			return enough || !alive(r.helper.Process.Pid)
+		})
+		if !enough {
+			tooFew++
+			r.ended()
+		}
+	}
+	if e := r.expect(event.Adopted); e.Int("pid") != one || tooFew == 0 {
+		t.Errorf("adopted %s, ended %d times", e.String(), tooFew)
+	}
+}
+
 // A process that another instance's status names, that is older than the
 // record, that belongs to another instance or is another program is not taken.
 func TestNoCandidates(t *testing.T) {

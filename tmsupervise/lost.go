@@ -17,6 +17,12 @@ import (
 // read: the program may have any age.
 const unknownSince = 1
 
+// cannotLook ends the helper: whom it cannot see it must not take for gone. The
+// helper that tmd starts next looks again.
+func cannotLook(err error) {
+	die.Fatal(die.Temporary, "unable to look for the program", err)
+}
+
 // findLost looks for the program that was forked, or about to be, when the
 // helper before this one died. If it cannot be told which process that is,
 // nothing is started.
@@ -26,9 +32,7 @@ func (h *helper) findLost() {
 	}
 	sure, likely, err := h.candidates()
 	if err != nil {
-		// Whom it cannot see it must not take for gone. The helper that tmd
-		// starts next looks again.
-		die.Fatal(die.Temporary, "unable to look for the program", err)
+		cannotLook(err)
 	}
 	found := sure
 	if len(sure) == 0 {

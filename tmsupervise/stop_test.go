@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +144,60 @@ func TestStopStopped(t *testing.T) {
 	r.tell("stop")
 	if e := r.expect(event.Stopped); e.Get("code") != "0" {
 		t.Error(e.String())
+	}
+}
+
+// So is what a program leaves stopped, though nobody waits for it by then.
+func TestStopStoppedRest(t *testing.T) {
+	t.Parallel()
+	heard := t.TempDir() + "/heard"
+	r := newRig(t, "/bin/sh", "-c", `sh -c 'trap "echo 1 >`+heard+`; exit" TERM; kill -STOP $$; sleep 1001' & exec sleep 1002`)
+	r.begin()
+	r.tell("start")
+	eventually(t, "the child is stopped", func() bool {
+		return slices.ContainsFunc(r.kin(), func(pid int) bool { return stateOf(pid) == 'T' })
+	})
+	r.tell("stop")
+	r.expect(event.Stopped)
+	if _, err := os.Stat(heard); err != nil {
+		t.Error("the child was ended before it heard the stop signal")
+	}
+}
+
+// A helper with one descriptor left can look at what its program left, but not
+// hold it by a pidfd meanwhile: it goes by the number then.
+func TestStopRestWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "/bin/sh", "-c", `setsid sleep 1001 & (setsid sleep 1002 &) ; exec sleep 1003`)
+	r.spec.StartTime = 0
+	r.begin()
+	r.tell("start")
+	r.expect(event.Running)
+	eventually(t, "the family", func() bool {
+		return !slices.ContainsFunc(r.kin(), func(pid int) bool {
+			return pid != r.helper.Process.Pid && !strings.HasSuffix(procfs.Executable(pid), "/sleep")
+		})
+	})
+	r.leaveDescriptors(1)
+	r.tell("stop")
+	if e := r.expect(event.Stopped); e.Get("signal") != "TERM" {
+		t.Error(e.String())
+	}
+}
+
+// leaveDescriptors takes from the helper all descriptors but so many.
+func (r *rig) leaveDescriptors(free int) {
+	r.t.Helper()
+	fds, few := fmt.Sprintf("/proc/%d/fd/", r.helper.Process.Pid), unix.Rlimit{}
+	for ; free >= 0; few.Cur++ {
+		if _, err := os.Lstat(fds + strconv.FormatUint(few.Cur, 10)); err != nil {
+			free--
+		}
+	}
+	few.Cur--
+	few.Max = few.Cur
+	if err := unix.Prlimit(r.helper.Process.Pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		r.t.Fatal(err)
 	}
 }
 

@@ -17,11 +17,14 @@ func OpenPidfd(pid int, start uint64) (int, error) {
 	// The order matters: what the pidfd names cannot change any more, so a
 	// start time read now is that of the process it names or of a later one.
 	s, err := ReadStat(pid)
-	if err != nil || s.Start != start {
-		unix.Close(fd)
-		return -1, unix.ESRCH
+	if err == nil && s.Start == start {
+		return fd, nil
 	}
-	return fd, nil
+	unix.Close(fd)
+	if err == unix.EMFILE || err == unix.ENFILE {
+		return -1, err // it may be there, but cannot be looked at
+	}
+	return -1, unix.ESRCH
 }
 
 // SignalPidfd sends sig by pidfd_send_signal(2).
