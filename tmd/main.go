@@ -40,7 +40,10 @@ func main() {
 		die.Fatal(die.Temporary, "unable to reset signals", err)
 	}
 	ready := inheritReadiness()
-	if len(os.Args) == 3 && os.Args[1] == "-import" {
+	if len(os.Args) > 1 && os.Args[1] == "-import" {
+		if len(os.Args) != 3 {
+			die.UsageError("-import takes one file and nothing else", synopsis)
+		}
 		importSupervisor(os.Args[2])
 		return
 	}

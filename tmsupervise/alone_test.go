@@ -221,6 +221,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"--"}, "no command"},
 		{[]string{""}, "no command"},
 		{[]string{"-q", "true"}, "unknown option -q"},
+		{[]string{"--help"}, "unknown option --help"},
 		{[]string{"-nweb", "-r", "sometimes", "true"}, `option -r: bad value "sometimes"`},
 		{[]string{"-x", "0,256", "true"}, `option -x: bad value "0,256"`},
 		{[]string{"-x", "", "true"}, `option -x: bad value ""`},

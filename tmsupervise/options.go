@@ -24,6 +24,9 @@ func parseOptions(args []string) *spec.Spec {
 			break
 		}
 		letter, value := word[:2], word[2:]
+		if letter == "--" {
+			die.UsageError("unknown option "+word, synopsis)
+		}
 		if !strings.Contains("nrxsRktuCoe", letter[1:]) {
 			die.UsageError("unknown option "+letter, synopsis)
 		}

@@ -35,6 +35,8 @@ func ParseOptions(spec string, words []string) (Options, []string, error) {
 			letters = letters[1:]
 			at := strings.IndexByte(spec, letter)
 			switch {
+			case letter == '-':
+				return nil, nil, fmt.Errorf("unknown option %s", word)
 			case at < 0 || letter == ':':
 				return nil, nil, fmt.Errorf("unknown option -%s", string(rune(letter)))
 			case at+1 == len(spec) || spec[at+1] != ':':
