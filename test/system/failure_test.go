@@ -21,7 +21,7 @@ var cannotExecute = []struct{ name, keys, reason string }{
 	{"dir", `cmd: /etc`, `cannot execute /etc: is a directory`},
 	{"mode", `cmd: "%(here)s/mode"`, `cannot execute \S+/mode: not executable`},
 	{"interpreter", `cmd: "%(here)s/interpreter"`, `cannot execute \S+/interpreter: bad interpreter /nonexistent/sh: no such file`},
-	{"format", `cmd: "%(here)s/format"`, `cannot execute \S+/format: not a program \(no #! line\)`},
+	{"format", `cmd: "%(here)s/format"`, `cannot execute \S+/format: a program for another kind of machine, or a damaged one`},
 	{"loop", `cmd: "%(here)s/loop"`, `cannot execute \S+/loop: too many levels of symbolic links`},
 	{"workingdir", `cmd: sleep 1000, workingdir: /nonexistent/dir`, `cannot change to directory /nonexistent/dir: no such file`},
 	{"stdout", `cmd: sleep 1000, stdout: /nonexistent/log`, `cannot open log /nonexistent/log: no such file`},
