@@ -18,7 +18,7 @@ func TestStatusIsWrittenLater(t *testing.T) {
 	r.expect(event.Running)
 	inTheWay := r.run.Status() + ".new"
 	os.Remove(inTheWay)
-	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+	if err := os.MkdirAll(inTheWay+"/full", 0o700); err != nil { // an empty one would be removed
 		t.Fatal(err)
 	}
 	r.tell("stop")
@@ -26,7 +26,7 @@ func TestStatusIsWrittenLater(t *testing.T) {
 	if s := r.status(); s.State != "RUNNING" {
 		t.Fatalf("the status could be written: %s", s.Line())
 	}
-	if err := os.Remove(inTheWay); err != nil {
+	if err := os.RemoveAll(inTheWay); err != nil {
 		t.Fatal(err)
 	}
 	r.comesTo("STOPPED")
