@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -63,7 +64,12 @@ func listenAt(address string) (net.Listener, error) {
 	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().Is4() {
 		network = "tcp4"
 	}
-	return net.Listen(network, address)
+	l, err := net.Listen(network, address)
+	var unknown *net.DNSError
+	if errors.As(err, &unknown) {
+		err = errors.New(unknown.Err) // without the server that was asked
+	}
+	return l, err
 }
 
 func (d *daemon) announceAddress() {
