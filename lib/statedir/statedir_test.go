@@ -68,6 +68,9 @@ func TestRunPaths(t *testing.T) {
 	}
 	long := "/" + strings.Repeat("x/", 300) + "a.log"
 	one, two := Dir("/s").Log(long), Dir("/s").Log("/y"+long)
+	if Dir("/s").Log("/a/b") == Dir("/s").Log("/a%2Fb") {
+		t.Error("two logs have one FIFO")
+	}
 	if len(filepath.Base(one)) > 255 || one == two || !strings.HasSuffix(one, "a.log") {
 		t.Errorf("%q and %q", one, two)
 	}

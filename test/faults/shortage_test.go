@@ -304,3 +304,18 @@ programs:
 		t.Errorf("exit %d: %s", out.Code, out.Stderr)
 	}
 }
+
+// TestNoCgroups: nothing of ours needs cgroups. Without them all runs, and ends
+// with its tree.
+func TestNoCgroups(t *testing.T) {
+	r := newRig(t, `
+programs:
+  tree: {cmd: "TEMPER -brood orphan=2,session=1", starttime: 0.1}
+`)
+	d := r.StartBy([]string{"unshare", "-m", "sh", "-c", `mount -t tmpfs none /sys && exec "$@"`, "sh"})
+	r.Await("RUNNING", "tree:0")
+	r.killHelper("tree:0")
+	r.OK("restart", "tree")
+	r.OK("stop", "tree")
+	d.Stop()
+}

@@ -312,7 +312,44 @@ programs:
 	d.Stop()
 }
 
-// TestKilledBetweenForkAndRecord: a tmd that is killed while it starts up and
+// TestShutdownInEveryState: whatever an instance is about when tmd ends,
+// nothing of it is left, and nothing is started any more.
+func TestShutdownInEveryState(t *testing.T) {
+	r := newRig(t, `
+programs:
+  rest: {cmd: TEMPER, autostart: false}
+  run: {cmd: TEMPER, starttime: 0.1, autorestart: always}
+  soon: {cmd: TEMPER, starttime: 1000}
+  wait: {cmd: HERE/none, backoff: {first: 1000, max: 1000}}
+  again: {cmd: TEMPER -code 1 -life 10ms, starttime: 0, autorestart: always}
+  stop: {cmd: TEMPER -deaf, starttime: 0.1, stoptime: 1}
+  done: {cmd: TEMPER -life 20ms, starttime: 0}
+  dead: {cmd: HERE/none, startretries: 0}
+  late: {cmd: TEMPER, after: [soon]}
+`)
+	d := r.Start()
+	r.Await("RUNNING", "run:0", "stop:0")
+	r.Await("EXITED", "done:0")
+	r.Await("FATAL", "dead:0")
+	r.OK("stop", "-n", "stop")
+	r.Await("STOPPING", "stop:0")
+	r.Await("STARTING", "soon:0")
+	r.Await("BACKOFF", "wait:0")
+	r.until(func() bool { return r.lives("again:0") >= 2 }, "again:0 is restarted")
+	d.Stop()
+	_, after, _ := strings.Cut(r.Log(), " tmd stopping ")
+	for _, begun := range regexp.MustCompile(`\S+ (\S+) starting .*`).FindAllStringSubmatch(after, -1) {
+		// What was begun before it heard of the end can be told after it.
+		if !strings.Contains(after, begun[1]+" stopp") && !strings.Contains(after, begun[1]+" exited") {
+			t.Errorf("%s, and not ended", begun[0])
+		}
+	}
+	if n := r.lives("late:0") + r.lives("rest:0") + r.lives("dead:0"); n != 0 {
+		t.Errorf("%d were started at the end", n)
+	}
+}
+
+// TestKillTmdEverywhere: a tmd that is killed while it starts up and
 // shuts down again and again leaves nobody behind that the next does not find.
 func TestKillTmdEverywhere(t *testing.T) {
 	r := newRig(t, `
