@@ -394,6 +394,17 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
+// A file from the future, by a clock that was set back, is a new one.
+func TestAgeWhenTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	l := newLogger(options{path: filepath.Join(openDir(t), "log"), maxAge: time.Hour}, nil, nil)
+	l.out.size, l.out.born = 1, time.Now().Add(48*time.Hour)
+	l.opened()
+	if left := time.Until(l.expires); left > time.Hour {
+		t.Errorf("it is to be rotated in %v", left)
+	}
+}
+
 // An idle tmlog is small.
 func TestMemory(t *testing.T) {
 	t.Parallel()

@@ -210,6 +210,18 @@ func TestLimitPerHour(t *testing.T) {
 	}
 }
 
+// Times that were saved by a clock that has been set back since are to come
+// yet: they count as now, so that nothing waits until then.
+func TestClockSetBack(t *testing.T) {
+	d := newDesk(t, func(s *settings) { s.MaxPerHour = 1 })
+	d.hear("p:0 fatal try=4 reason=x")
+	d.pass(10 * time.Second)
+	d.hear("q:0 fatal try=4 reason=x")
+	d.restart(-48 * time.Hour)
+	d.pass(61 * time.Minute)
+	d.want("p:0 gave up after 4 tries: x", "q:0 gave up after 4 tries: x")
+}
+
 // What fails a moment after the last mail that the hour allows would be due is
 // told by it, not an hour later.
 func TestLastOfTheHourTellsWhatIsYoung(t *testing.T) {

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -41,5 +45,54 @@ func TestImports(t *testing.T) {
 		if why, ok := denied[p]; ok {
 			t.Errorf("tmsupervise imports %s: %s", p, why)
 		}
+	}
+}
+
+// TestClock holds that the helper decides by the monotonic clock. That on the
+// wall, which somebody may set, stamps events; and Repeats subtracts two times
+// of one process, which Go does by the monotonic clock that they carry.
+func TestClock(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamps := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		positions := token.NewFileSet()
+		file, err := parser.ParseFile(positions, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		harmless := map[ast.Node]bool{}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if to, ok := n.Fun.(*ast.SelectorExpr); ok && (to.Sel.Name == "Begin" || to.Sel.Name == "Repeats") {
+					for _, arg := range n.Args {
+						harmless[arg] = true
+					}
+				}
+				if harmless[n] {
+					harmless[n.Fun] = true
+				}
+			case *ast.SelectorExpr:
+				of, _ := n.X.(*ast.Ident)
+				switch {
+				case harmless[n]:
+					stamps++
+				case of != nil && of.Name == "time" && (n.Sel.Name == "Now" || n.Sel.Name == "Since" || n.Sel.Name == "Until"),
+					strings.HasPrefix(n.Sel.Name, "CLOCK_") && n.Sel.Name != "CLOCK_MONOTONIC":
+					t.Errorf("%s: %s is not the clock to decide by", positions.Position(n.Pos()), n.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	if stamps < 3 {
+		t.Errorf("only %d events are stamped", stamps)
 	}
 }
