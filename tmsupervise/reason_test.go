@@ -121,6 +121,20 @@ func (r *rig) failsWith(want string) {
 	}
 }
 
+// What a system may lack for now is told from what is the program's fault.
+func TestShortage(t *testing.T) {
+	t.Parallel()
+	for errno, want := range map[unix.Errno]bool{
+		unix.EAGAIN: true, unix.ENOMEM: true, unix.EMFILE: true, unix.ENFILE: true, unix.ETXTBSY: true, unix.ENOSPC: true,
+		unix.EDQUOT: true, unix.ENOENT: false, unix.EACCES: false, unix.EPERM: false, unix.ENOEXEC: false, unix.EISDIR: false,
+		unix.ELOOP: false, unix.E2BIG: false,
+	} {
+		if got := failure("start it", errno).shortage; got != want {
+			t.Errorf("%v is a shortage: %v", errno, got)
+		}
+	}
+}
+
 // Each step of the exec stage that fails is named.
 func TestStageSteps(t *testing.T) {
 	t.Parallel()
