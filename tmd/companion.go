@@ -228,7 +228,8 @@ func (c *companion) ended() {
 const deafFor = time.Second
 
 // endAnew has what a reader left in the FIFO, by dying rather than ending, read
-// by another one, which is given the time to hear. It says whether there is
+// by another one, which is given the time to hear; so it is where the next one
+// was still to come when all was to end. It says whether there is
 // anything; what that one leaves as well, on a full disk, nobody could write.
 func (c *companion) endAnew() bool {
 	left, err := unix.IoctlGetInt(c.fd, unix.TIOCINQ)
@@ -252,7 +253,7 @@ func (c *companion) end() {
 		c.leaving = true
 		c.signal(unix.SIGTERM)
 		c.signal(unix.SIGCONT) // one that someone stopped hears no other signal
-	} else if c.stopped != nil {
+	} else if c.stopped != nil && !c.endAnew() {
 		c.close()
 	}
 }
@@ -288,6 +289,7 @@ func (c *companion) close() {
 	for _, file := range []string{c.pidFile(), c.pidFile() + ".new", c.fifo} {
 		unix.Unlink(file)
 	}
+	c.d.cancel(c.again)
 	then := c.stopped
 	c.stopped = func() {}
 	then()

@@ -2,7 +2,9 @@ package faults
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,6 +162,42 @@ programs:
 	r.OK("start", "talk")
 	d.Stop()
 	r.whole("talk:0", r.Dir+"/talk.log")
+}
+
+// TestKeepersThatCannotLive: a helper and a tmlog that end at once are started
+// ever later, not without a pause. What was written meanwhile is not lost, though
+// the end of tmd comes before the next of them.
+func TestKeepersThatCannotLive(t *testing.T) {
+	r := newRig(t, `
+programs:
+  talk: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
+`)
+	r.install("tmd", "tmmail")
+	for _, name := range []string{"tmsupervise", "tmlog"} {
+		r.replace(name, []byte(`#!/bin/sh
+case "$*" in *talk*) read -r now rest </proc/uptime; echo "$now" >>"`+r.Dir+`/`+name+`.starts" ;; esac
+exit 1
+`))
+	}
+	d := r.Launch(exec.Command("env", "PATH=/usr/bin:/bin", r.Dir+"/bin/tmd", "-c", r.Config, "-d", r.State))
+	d.AwaitUp()
+	for _, name := range []string{"tmsupervise", "tmlog"} {
+		var starts []string
+		r.until(func() bool { starts = strings.Fields(r.Read(name + ".starts")); return len(starts) >= 5 }, "%s is tried five times", name)
+		third, _ := strconv.ParseFloat(starts[2], 64)
+		fifth, _ := strconv.ParseFloat(starts[4], 64)
+		if fifth-third < 2.5 { // 1 s and 2 s, or longer where the machine is busy
+			t.Errorf("%s was started at %v", name, starts[:5])
+		}
+	}
+	r.install("tmsupervise", "tmlog")
+	r.OK("start", "talk")
+	r.moreLines("talk:0")
+	d.Stop() // while the next tmlogs are still to come
+	r.whole("talk:0", r.Dir+"/talk.log")
+	if !strings.Contains(r.Log(), " tmd started ") {
+		t.Error("the event log is lost")
+	}
 }
 
 // TestReloadWithDeadHelpers: what a reload does to an instance whose helper is
