@@ -54,12 +54,12 @@ programs:
   run: {cmd: TEMPER, starttime: 0.1, numprocs: 2, autorestart: always}
   soon: {cmd: TEMPER, starttime: 2, numprocs: 2}
   wait: {cmd: HERE/none, startretries: 9, backoff: {first: 1500ms, max: 1500ms}, numprocs: 2}
-  slow: {cmd: TEMPER -deaf, starttime: 0.1, stoptime: 2, numprocs: 2}
+  slow: {cmd: TEMPER -deaf, starttime: 0.1, stoptime: 3, numprocs: 2}
 `)
 	d := r.Start()
 	r.Await("RUNNING", "run:0", "run:1", "slow:0", "slow:1")
 	r.Await("BACKOFF", "wait:0", "wait:1")
-	r.Await("STARTING", "soon:0", "soon:1")
+	r.until(func() bool { return r.Status("soon:0").PID != 0 && r.Status("soon:1").PID != 0 }, "both are started")
 	r.OK("stop", "-n", "slow")
 	r.Await("STOPPING", "slow:0", "slow:1")
 	was := map[string]running{}

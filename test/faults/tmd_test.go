@@ -322,7 +322,7 @@ programs:
   soon: {cmd: TEMPER, starttime: 1000}
   wait: {cmd: HERE/none, backoff: {first: 1000, max: 1000}}
   again: {cmd: TEMPER -code 1 -life 10ms, starttime: 0, autorestart: always}
-  stop: {cmd: TEMPER -deaf, starttime: 0.1, stoptime: 1}
+  stop: {cmd: TEMPER -deaf, starttime: 0.1, stoptime: 3}
   done: {cmd: TEMPER -life 20ms, starttime: 0}
   dead: {cmd: HERE/none, startretries: 0}
   late: {cmd: TEMPER, after: [soon]}
