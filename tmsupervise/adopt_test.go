@@ -730,3 +730,29 @@ func TestTreeOfAdopted(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// What an earlier life of the program left to live, as stopgroup process does,
+// is not of the tree of an adopted one, though it has the same environment.
+func TestTreeOfAdoptedIsNoOlder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "/bin/sleep", "1000")
+	old := r.stray("/bin/sleep", "1001")
+	s, err := procfs.ReadStat(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the next tick", func() bool { return procfs.Ticks() > s.Start })
+	r.spec.StartTime = 0
+	r.begin()
+	r.tell("start")
+	pid := r.expect(event.Running).Int("pid")
+	r.kill()
+	r.beginAgain()
+	r.expect(event.Adopted)
+	r.tell("stop")
+	eventually(t, "the end of the program", func() bool { return !alive(pid) })
+	unix.Wait4(pid, nil, 0, nil)
+	if e := r.expect(event.Stopped); e.Get("signal") != "TERM" || !alive(old) {
+		t.Errorf("%s; the older process lives: %v", e.String(), alive(old))
+	}
+}
