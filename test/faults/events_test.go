@@ -14,19 +14,24 @@ func TestStoppedTmd(t *testing.T) {
 programs:
   brief: {cmd: TEMPER -life 20ms -code 3, starttime: 0.01, startretries: 100, backoff: {first: 20ms, max: 20ms}}
   talk: {cmd: TEMPER -every 5ms, starttime: 0.1, stdout: {file: "HERE/talk.log"}}
+  once: {cmd: TEMPER, starttime: 0.1, autorestart: never}
 `)
 	d := r.Start()
-	r.Await("RUNNING", "talk:0")
-	talk := r.running("talk:0")
+	r.Await("RUNNING", "talk:0", "once:0")
+	talk, once := r.running("talk:0"), r.running("once:0")
 	signal(t, d.PID(), unix.SIGSTOP)
 	r.fillFIFO(r.dir().Events())
 	was := r.lives("brief:0")
 	r.until(func() bool { return r.lives("brief:0") >= was+8 }, "brief:0 is restarted without tmd")
 	kill(t, r.helper("talk:0"))
 	kill(t, talk.pid) // nobody but tmd can know how it ends
+	kill(t, once.pid)
+	r.Await("EXITED", "once:0")
+	kill(t, r.helper("once:0")) // which had no room to tell that
 	signal(t, d.PID(), unix.SIGCONT)
 	r.AwaitLog(`brief:0 lost n=\d+`)
 	r.AwaitLog(`talk:0 exited pid=` + itoa(talk.pid) + ` signal=KILL`)
+	r.AwaitLog(`once:0 exited pid=` + itoa(once.pid) + ` signal=KILL`)
 	r.until(func() bool { return r.lives("talk:0") == 2 }, "talk:0 is restarted")
 	r.OK("stop", "brief")
 	r.OK("wait", "-t", "60", "talk", "running")
