@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"taskmaster/lib/event"
@@ -62,6 +63,9 @@ func (h *helper) remember(was *statedir.Status) {
 	h.wish, h.seq, h.restarts, h.try = was.Wish, was.Seq, was.Restarts, was.Try
 	h.began, h.due, h.ended = ms(was.Began), ms(was.Due), ms(was.Died)
 	h.detail, h.then, h.isReady = was.Detail, outcome(was.Then), was.Ready
+	if strings.HasPrefix(h.detail, suspendedBy) {
+		h.detail = "" // that it goes on is told to a parent only
+	}
 	h.lost, h.startTicks, h.group, h.beat.name = was.Since, was.Start, was.Group, was.Notify
 	h.leaving, h.launched = was.Leaving, was.Launched
 	h.last = was.Event.Append(h.room.last[:0])

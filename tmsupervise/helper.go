@@ -8,6 +8,7 @@ import (
 	"taskmaster/lib/event"
 	"taskmaster/lib/line"
 	"taskmaster/lib/procfs"
+	"taskmaster/lib/signame"
 	"taskmaster/lib/spec"
 	"taskmaster/lib/statedir"
 
@@ -45,6 +46,7 @@ type helper struct {
 	group      int           // process group of the program, also after its end
 	startTicks uint64        // start time of the program, ticks after boot
 	childless  bool          // wait4 found no child at all
+	halted     unix.Signal   // what stopped the program where it is, 0 for nothing
 	adopted    bool          // the program is not our child
 	foreign    bool          // its tree may reach beyond our descendants
 	gaveUpAt   time.Duration // an adopted program has ended: until then its status may come
@@ -184,7 +186,12 @@ func (h *helper) writeStatus(eventLine []byte, since uint64) error {
 	s.Start, s.Since, s.Group, s.Notify = h.startTicks, since, h.group, h.beat.name
 	s.Ready, s.Leaving, s.End = h.isReady, h.leaving, h.end.status()
 	s.Launched, s.Keys = h.launched, h.spec.Sums.All
-	if s.Detail = h.detail; s.Detail == "" {
+	switch {
+	case h.detail != "":
+		s.Detail = h.detail
+	case h.halted != 0:
+		s.Detail = suspendedBy + signame.Of(h.halted)
+	default:
 		s.Detail = h.beat.text
 	}
 	text := s.Append(h.room.scratch[:0], eventLine[:len(eventLine)-1])

@@ -7,16 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reaper tells the loop that a child has ended. The helper is a subreaper,
+// A reaper tells the loop that a child has ended, or was stopped by a signal or
+// let go on. The helper is a subreaper,
 // so what the program leaves behind becomes its child too and must be waited
 // for, whatever its pid.
 //
 // signalfd is not to be had from Go, which unblocks SIGCHLD everywhere, and
 // os/signal costs 50 kB and three threads a copy. So one goroutine blocks in
 // waitid with WNOWAIT, tells the loop through an eventfd, and waits until the
-// loop has taken all dead children before it looks again.
+// loop has taken all such news before it looks again.
 type reaper struct {
-	fd    int           // eventfd that is readable when a child may have ended
+	fd    int           // eventfd that is readable when there may be news of a child
 	again chan struct{} // the loop to the goroutine: look again
 	armed bool          // the goroutine is looking, or about to
 }
@@ -36,13 +37,13 @@ func newReaper() (*reaper, error) {
 func (r *reaper) wait() {
 	one := [8]byte{1}
 	for range r.again {
-		for unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+		for unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WSTOPPED|unix.WCONTINUED|unix.WNOWAIT, nil) == unix.EINTR {
 		}
 		unix.Write(r.fd, one[:])
 	}
 }
 
-// arm makes the goroutine look for the end of a child.
+// arm makes the goroutine look for news of a child.
 func (r *reaper) arm() {
 	if !r.armed {
 		r.armed = true
@@ -64,7 +65,7 @@ func (h *helper) reap() {
 	h.reaper.heard()
 	for {
 		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WUNTRACED|unix.WCONTINUED, nil)
 		if err == unix.EINTR {
 			continue
 		}
@@ -72,7 +73,13 @@ func (h *helper) reap() {
 			h.childless = err == unix.ECHILD
 			break
 		}
-		if pid == h.pid && !h.adopted {
+		switch {
+		case pid != h.pid || h.adopted:
+		case status.Stopped():
+			h.suspended(status.StopSignal())
+		case status.Continued():
+			h.suspended(0)
+		default:
 			h.programDied(endingOf(status))
 		}
 	}
@@ -83,12 +90,24 @@ func (h *helper) reap() {
 	}
 }
 
+// suspendedBy is the detail of a program that a signal has stopped where it is,
+// before the signal's name.
+const suspendedBy = "suspended by SIG"
+
+// suspended notes the signal that stopped the program where it is, as SIGSTOP
+// and a terminal's ^Z do, or 0 when it goes on. It lives, so its state stays;
+// but who wonders why it does nothing is told.
+func (h *helper) suspended(by unix.Signal) {
+	h.halted = by
+	h.heed()
+}
+
 // programDied hands the end of the program to the machine. A stage that could
 // not become the program has told why before it died.
 func (h *helper) programDied(end ending) {
 	h.readStage()
 	h.closePidfd()
-	h.adopted, h.gaveUpAt = false, 0
+	h.adopted, h.gaveUpAt, h.halted = false, 0, 0
 	h.oomCheck(&end)
 	in := died
 	if h.staged && h.report != nil {

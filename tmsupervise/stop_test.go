@@ -12,6 +12,7 @@ import (
 	"taskmaster/lib/event"
 	"taskmaster/lib/procfs"
 	"taskmaster/lib/spec"
+	"taskmaster/lib/statedir"
 
 	"golang.org/x/sys/unix"
 )
@@ -141,10 +142,33 @@ func TestStopStopped(t *testing.T) {
 	pid := r.expect(event.Running).Int("pid")
 	r.tell("signal STOP")
 	eventually(t, "it is stopped", func() bool { return stateOf(pid) == 'T' })
+	shows := func(detail string) func() bool {
+		return func() bool { s := r.status(); return s.State == statedir.Running && s.PID == pid && s.Detail == detail }
+	}
+	eventually(t, "the status shows it", shows("suspended by SIGSTOP"))
+	r.tell("signal CONT")
+	eventually(t, "the status shows that it goes on", shows(""))
+	r.tell("signal STOP")
+	eventually(t, "the status shows it again", shows("suspended by SIGSTOP"))
 	r.tell("stop")
 	if e := r.expect(event.Stopped); e.Get("code") != "0" {
 		t.Error(e.String())
 	}
+}
+
+// Who is not its parent is not told how long that lasts, and does not say so.
+func TestAdoptStopped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "sleep", "1000").begin()
+	r.tell("start")
+	pid := r.expect(event.Running).Int("pid")
+	unix.Kill(pid, unix.SIGSTOP)
+	eventually(t, "the status shows it", func() bool { return r.status().Detail == "suspended by SIGSTOP" })
+	r.kill()
+	r.beginAgain()
+	eventually(t, "the next helper does not", func() bool { s := r.status(); return s.PID == pid && s.Detail == "" })
+	r.tell("stop")
+	r.expect(event.Stopped)
 }
 
 // So is what a program leaves stopped, though nobody waits for it by then.
