@@ -133,9 +133,14 @@ func (d *daemon) helperEnded(in *instance) {
 	in.helper.pid = 0
 	d.children.reap() // so that what it leaves us is known
 	d.events.drain(d) // and what it said
+	if in.removing && in.vanished() {
+		in.killUnheard()
+		d.forget(in)
+		return
+	}
 	d.refresh(in)
 	d.catchUp(in)
-	if in.removing && (in.nothingLeft() || in.vanished()) {
+	if in.removing && in.nothingLeft() {
 		d.forget(in)
 		return
 	}
@@ -160,11 +165,24 @@ func (in *instance) nothingLeft() bool {
 	return in.status.PID == 0 && in.status.Since == 0 && in.state() != statedir.Stopping
 }
 
-// vanished reports whether somebody removed the directory of an instance, and
-// its program has ended: nothing can be heard of it any more.
+// vanished reports whether somebody removed the directory of an instance: no
+// helper can run there, and nothing can be heard of it any more.
 func (in *instance) vanished() bool {
 	var st unix.Stat_t
-	return unix.Stat(string(in.run), &st) == unix.ENOENT && !procfs.Alive(in.status.PID, in.status.Start)
+	return unix.Stat(string(in.run), &st) == unix.ENOENT
+}
+
+// killUnheard ends what a helper left that died without having ended it, since
+// no other can.
+func (in *instance) killUnheard() {
+	pidfd, err := procfs.OpenPidfd(in.status.PID, in.status.Start)
+	if err != nil {
+		return // there is none, as usual
+	}
+	defer unix.Close(pidfd)
+	if !procfs.PidfdExited(pidfd) && procfs.SignalPidfd(pidfd, unix.SIGKILL) == nil {
+		die.Warn("killed "+in.name+" (pid "+itoa(in.status.PID)+"): its directory was removed and its tmsupervise died", nil)
+	}
 }
 
 func (d *daemon) startHelperLater(in *instance) {

@@ -259,13 +259,18 @@ programs:
 	d := r.Start()
 	r.Await("RUNNING", "one:0", "one:1", "two:0")
 	away := r.Dir + "/away" // in which nobody makes a file again
+	dies := r.helper("two:0")
 	must(t, os.Rename(r.State, away))
 	must(t, os.RemoveAll(away))
+	kill(t, dies)
 	d.Signal(unix.SIGTERM)
 	if code := d.Wait(); code != 0 {
 		t.Errorf("exit code %d: %s", code, d.Stderr())
 	}
 	r.NothingLeft()
+	if !strings.Contains(d.Stderr(), "tmd: warning: killed two:0 (pid ") {
+		t.Errorf("it said %s", d.Stderr())
+	}
 }
 
 // onlyLogger waits until no tmlog runs but that of a file and the event log's,
