@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"taskmaster/lib/expand"
 )
 
 // A scope is what %(NAME)s stands for in one place: in a program's keys all
@@ -48,30 +50,15 @@ func parseExpansion(text string) (e expansion, rest string, ok bool) {
 // Supervisor does; `%%` is a percent sign, and any other a mistake, which is
 // reported.
 func (s *scope) expand(v value, text string) (expanded string, ok bool) {
-	var out strings.Builder
-	for {
-		plain, rest, found := strings.Cut(text, "%")
-		out.WriteString(plain)
-		if !found {
-			return out.String(), true
-		}
-		if after, escaped := strings.CutPrefix(rest, "%"); escaped {
-			out.WriteByte('%')
-			text = after
-			continue
-		}
+	return expand.Each(text, func(rest string) (one, after string, ok bool) {
 		use, after, valid := parseExpansion(rest)
 		if !valid {
 			s.bad(v, "%s is no expansion like %%(name)s or %%(process_num)02d: write %%%% for a percent sign", quoted("%"+firstWord(rest)))
-			return "", false
+			return "", "", false
 		}
-		one, ok := s.format(v, use)
-		if !ok || !s.spend(len(one)) {
-			return "", false
-		}
-		out.WriteString(one)
-		text = after
-	}
+		one, ok = s.format(v, use)
+		return one, after, ok && s.spend(len(one))
+	})
 }
 
 // expandText reads a scalar and expands it. It is "" after a mistake.

@@ -1,6 +1,6 @@
-// Package expand replaces the %(NAME)s in settings that belong to no program,
-// for tools that read a few keys of a taskmaster.yaml(5) themselves. What may
-// stand in those of a program is known to lib/config.
+// Package expand replaces the %(NAME)s in settings of a taskmaster.yaml(5): in
+// those that belong to no program, for tools that read a few keys themselves,
+// and, for lib/config, which knows what may stand in the others, in all.
 package expand
 
 import (
@@ -15,27 +15,39 @@ import (
 // %(host_node_name)s and %(ENV_X)s replaced; %% is a percent sign. The error
 // says in words what cannot be: another expansion, a lone percent sign, a
 // variable that the environment does not have.
-func Setting(text, file string) (string, error) {
+func Setting(text, file string) (expanded string, err error) {
+	expanded, _ = Each(text, func(rest string) (value, after string, ok bool) {
+		name, after, closed := strings.Cut(rest, ")s")
+		name, opened := strings.CutPrefix(name, "(")
+		if !opened || !closed {
+			err = errors.New("a percent sign is written %%")
+			return "", "", false
+		}
+		value, err = valueOf(name, file)
+		return value, after, err == nil
+	})
+	return expanded, err
+}
+
+// Each replaces each use of a variable in text; %% is a percent sign. One is
+// given what follows the percent sign, and returns what to put there and what
+// follows the use. Where it does not return ok, nor does Each, with "".
+func Each(text string, one func(rest string) (value, after string, ok bool)) (expanded string, ok bool) {
 	var out strings.Builder
 	for {
 		plain, rest, found := strings.Cut(text, "%")
 		out.WriteString(plain)
 		if !found {
-			return out.String(), nil
+			return out.String(), true
 		}
 		if after, escaped := strings.CutPrefix(rest, "%"); escaped {
 			out.WriteByte('%')
 			text = after
 			continue
 		}
-		name, after, closed := strings.Cut(rest, ")s")
-		name, opened := strings.CutPrefix(name, "(")
-		if !opened || !closed {
-			return "", errors.New("a percent sign is written %%")
-		}
-		value, err := valueOf(name, file)
-		if err != nil {
-			return "", err
+		value, after, ok := one(rest)
+		if !ok {
+			return "", false
 		}
 		out.WriteString(value)
 		text = after
